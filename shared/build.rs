@@ -1,0 +1,12 @@
+//! Compiles `proto/` with protox, so no `protoc` binary is needed.
+use std::path::PathBuf;
+
+fn main() -> anyhow::Result<()> {
+    let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("../proto");
+    println!("cargo:rerun-if-changed={}", root.display());
+    let files = ["nodes", "snapshot", "credentials", "audit"];
+    let descriptors =
+        protox::compile(files.map(|file| format!("warder/v1/{file}.proto")), [&root])?;
+    tonic_prost_build::configure().compile_fds(descriptors)?;
+    Ok(())
+}
