@@ -19,3 +19,10 @@ pub mod readiness;
 pub mod serve;
 pub mod admin;
 pub mod proto;
+
+/// Chooses the one cryptography provider of the process. Called first in every `main`; a second call
+/// changes nothing.
+pub fn install_crypto() {
+    // An error says only that one was chosen before.
+    let _chosen_before = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}

@@ -25,6 +25,12 @@ impl Name {
         &self.0
     }
 
+    /// The name's text, shared.
+    #[must_use]
+    pub fn shared(&self) -> Arc<str> {
+        self.0.clone()
+    }
+
     /// Whether `text` is a valid name.
     #[must_use]
     pub fn is_valid(text: &str) -> bool {

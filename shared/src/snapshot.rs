@@ -67,8 +67,8 @@ pub struct Server {
     /// Grows with every change of URL, auth or headers.
     pub revision: u64,
     /// Where it is.
-    pub url: Url,
-    /// Scheme, host and port of `url`: the only place that its credentials may go.
+    pub uri: http::Uri,
+    /// Scheme, host and port of `uri`: the only place that its credentials may go.
     pub origin: String,
     /// Who may do what.
     pub policy: ServerPolicy,
@@ -134,6 +134,9 @@ pub enum InvalidChange {
     /// A URL is not one.
     #[error("not a URL")]
     Url(#[from] url::ParseError),
+    /// A URL is not one that can be requested.
+    #[error("not a URI")]
+    Uri(#[from] http::uri::InvalidUri),
     /// A field that must be there is not.
     #[error("{0} is missing")]
     Missing(&'static str),
@@ -308,7 +311,7 @@ impl Server {
             display_name: server.display_name.clone(),
             revision: server.revision,
             origin: egress::origin(&url),
-            url,
+            uri: url.as_str().parse()?,
             policy: ServerPolicy::compile(&policy, &grants),
             outbound: Outbound {
                 kind: outbound.kind(),

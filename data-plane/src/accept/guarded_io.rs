@@ -1,0 +1,263 @@
+//! A connection that watches what hyper does not: a deadline for the head of a request that does not
+//! also end idle connections (T67), and whether a head names two framings (T65).
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Instant, Sleep},
+};
+
+/// How long the head of a request may take from its first byte.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a connection may stay without a request. Longer than usual load balancers hold theirs, so
+/// that it is not us who close under a request that is on its way.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// As much of a head as is kept: more than hyper reads.
+const MAX_HEAD: usize = 128 * 1024;
+
+const IDLE: u8 = 0;
+const HEAD: u8 = 1;
+const BUSY: u8 = 2;
+const HTTP2: u8 = 3;
+
+/// What the connection and its requests tell each other.
+#[derive(Debug, Default)]
+struct Tap {
+    phase: AtomicU8,
+    head: Mutex<Vec<u8>>,
+}
+
+/// One connection's handle, given to its requests.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Connection(Arc<Tap>);
+
+/// One request on a connection: while it exists, no head is awaited.
+#[derive(Debug)]
+pub(crate) struct Exchange(Connection);
+
+impl Connection {
+    /// A request's head is complete.
+    pub(crate) fn exchange(&self, http2: bool) -> Exchange {
+        self.0
+            .phase
+            .store(if http2 { HTTP2 } else { BUSY }, Ordering::Release);
+        Exchange(self.clone())
+    }
+
+    fn note(&self, bytes: &[u8]) {
+        if self.0.phase.load(Ordering::Acquire) > HEAD {
+            return;
+        }
+        self.0.phase.store(HEAD, Ordering::Release);
+        let mut head = self.0.head.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = MAX_HEAD.saturating_sub(head.len());
+        head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+}
+
+impl Exchange {
+    /// Whether the head of this chunked request, as it came, has no `Content-Length` beside
+    /// `Transfer-Encoding`: hyper drops one of the two without a word. A head that was read
+    /// together with an earlier request's bytes is not known, and so is not trusted.
+    pub(crate) fn has_one_framing(&self) -> bool {
+        let head = self.0.0.head.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(end) = head.windows(4).position(|window| window == b"\r\n\r\n") else {
+            return false;
+        };
+        let lines = head[..end].split(|&byte| byte == b'\n');
+        let count = |name: &[u8]| {
+            lines
+                .clone()
+                .filter(|line| {
+                    line.len() > name.len()
+                        && line[name.len()] == b':'
+                        && line[..name.len()].eq_ignore_ascii_case(name)
+                })
+                .count()
+        };
+        count(b"content-length") == 0 && count(b"transfer-encoding") == 1
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let tap = &self.0.0;
+        if tap.phase.load(Ordering::Acquire) == BUSY {
+            tap.head
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clear();
+            tap.phase.store(IDLE, Ordering::Release);
+        }
+    }
+}
+
+/// The connection's bytes.
+pub(crate) struct GuardedIo {
+    stream: TcpStream,
+    connection: Connection,
+    timer: Pin<Box<Sleep>>,
+    /// The phase that the timer was set for.
+    timed: u8,
+    /// When the connection last did something.
+    since: Instant,
+}
+
+impl GuardedIo {
+    /// Watches a fresh connection.
+    pub(crate) fn new(stream: TcpStream) -> (Self, Connection) {
+        let connection = Connection::default();
+        let since = Instant::now();
+        let timer = Box::pin(tokio::time::sleep_until(since + HEAD_TIMEOUT));
+        // A connection that has not sent anything yet is as slow as one that sends half a head.
+        (
+            Self {
+                stream,
+                connection: connection.clone(),
+                timer,
+                timed: HEAD,
+                since,
+            },
+            connection,
+        )
+    }
+
+    /// Whether a head, or the next request, has been awaited for too long. The timer is only moved when it
+    /// must ring earlier than set; when it rings too early, it is set again.
+    fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let phase = self.connection.0.phase.load(Ordering::Acquire);
+        let allowed = match phase {
+            IDLE if self.timed == HEAD => HEAD_TIMEOUT,
+            IDLE => IDLE_TIMEOUT,
+            HEAD => HEAD_TIMEOUT,
+            _ => return Poll::Pending,
+        };
+        let due = self.since + allowed;
+        if self.timer.deadline() > due {
+            self.timer.as_mut().reset(due);
+        }
+        while self.timer.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= due {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(due);
+        }
+        Poll::Pending
+    }
+}
+
+impl AsyncRead for GuardedIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        match Pin::new(&mut self.stream).poll_read(cx, buffer) {
+            Poll::Ready(outcome) => {
+                let phase = self.connection.0.phase.load(Ordering::Acquire);
+                if phase == IDLE {
+                    // The first bytes of a head: its deadline counts from here.
+                    self.since = Instant::now();
+                    self.timed = IDLE;
+                }
+                self.connection.note(&buffer.filled()[before..]);
+                Poll::Ready(outcome)
+            }
+            Poll::Pending => {
+                if self.connection.0.phase.load(Ordering::Acquire) == BUSY {
+                    self.since = Instant::now();
+                }
+                ready!(self.poll_overdue(cx));
+                Poll::Ready(Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "no complete request head in time",
+                )))
+            }
+        }
+    }
+}
+
+impl AsyncWrite for GuardedIo {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn framing(heads: &[&str]) -> bool {
+        let connection = Connection::default();
+        for head in heads {
+            connection.note(head.as_bytes());
+        }
+        connection.exchange(false).has_one_framing()
+    }
+
+    #[test]
+    fn t65_a_head_with_two_framings_is_told_from_one() {
+        assert!(framing(&[
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nContent-Length: 3\r\n\r\n"
+        ]));
+        assert!(framing(&[
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-En",
+            "coding: chunked\r\n\r\n"
+        ]));
+        for head in [
+            "POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\ncontent-length: 3\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n",
+            "",
+        ] {
+            assert!(!framing(&[head]), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn t65_a_head_read_with_an_earlier_request_is_not_trusted() {
+        let connection = Connection::default();
+        connection.note(b"POST / HTTP/1.1\r\nHost: a\r\n\r\nPOST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n");
+        drop(connection.exchange(false));
+        assert!(!connection.exchange(false).has_one_framing());
+    }
+}

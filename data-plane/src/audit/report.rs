@@ -1,0 +1,76 @@
+//! Telling the control plane what happened.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use warder_shared::proto::v1::{
+    AuditEvent, ReportRequest, audit_service_client::AuditServiceClient,
+};
+
+use super::Queue;
+use crate::link::{Link, RPC_TIMEOUT};
+
+/// How long the first event waits for others.
+const GATHER: Duration = Duration::from_millis(200);
+
+/// Reports events until `stop`, and then those that are left, if the control plane takes them.
+///
+/// A batch is sent again until it is acknowledged; the control plane knows events by id.
+pub(crate) async fn report(queue: Arc<Queue>, link: Arc<Link>, stop: CancellationToken) {
+    let mut pause = Duration::ZERO;
+    let mut batch = Vec::new();
+    loop {
+        if batch.is_empty() {
+            tokio::select! {
+                () = queue.filled() => {}
+                () = stop.cancelled() => {}
+            }
+            if !stop.is_cancelled() {
+                tokio::select! {
+                    () = tokio::time::sleep(GATHER) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+            batch = queue.take();
+            if batch.is_empty() && stop.is_cancelled() {
+                return;
+            }
+        }
+        match send(&link, &batch).await {
+            Ok(()) => {
+                batch.clear();
+                pause = Duration::ZERO;
+            }
+            Err(status) => {
+                link.judge(&status);
+                if stop.is_cancelled() {
+                    tracing::warn!(events = batch.len(), code = ?status.code(), "audit events could not be reported before the end");
+                    return;
+                }
+                pause = (pause * 2).clamp(Duration::from_millis(200), Duration::from_secs(5));
+                tracing::debug!(code = ?status.code(), "audit report failed");
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+        }
+    }
+}
+
+async fn send(link: &Link, events: &[AuditEvent]) -> Result<(), Status> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let mut request = link
+        .request(ReportRequest {
+            events: events.to_vec(),
+        })
+        .await?;
+    request.set_timeout(RPC_TIMEOUT);
+    AuditServiceClient::new(link.channel())
+        .report(request)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,237 @@
+//! Who calls: the bearer token, verified without asking anyone.
+//!
+//! **Invariant:** [`Authenticated`] is made here and nowhere else, and only from a token that was
+//! verified; there is no anonymous caller to fall back to (T8). The caller's `Authorization` header
+//! stops here: no later type has it.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use chrono::{DateTime, Utc};
+use http::{HeaderMap, Method, StatusCode, header};
+use hyper::body::Incoming;
+use moka::sync::Cache;
+use secrecy::{ExposeSecret as _, SecretString};
+use warder_shared::{
+    snapshot::{Caller, Keys, Snapshot},
+    token::{Claims, MAX_TOKEN_LENGTH},
+};
+
+use crate::{
+    accept::Accepted,
+    error::{ErrorType, Rejection},
+};
+
+/// A request whose caller is known.
+pub(crate) struct Authenticated {
+    pub(crate) method: Method,
+    /// The request's headers without `Authorization`.
+    pub(crate) headers: HeaderMap,
+    pub(crate) server: String,
+    pub(crate) body: Incoming,
+    pub(crate) identity: Identity,
+}
+
+/// A caller, as the token and the snapshot prove them.
+#[derive(Clone)]
+pub(crate) struct Identity {
+    pub(crate) claims: Arc<Claims>,
+    pub(crate) caller: Caller,
+    /// The token as received. The control plane wants to see it before it opens the vault (T62).
+    pub(crate) token: SecretString,
+}
+
+/// Verified tokens. A signature is checked once; everything that may change is checked each time.
+pub(crate) struct Tokens {
+    verified: Cache<[u8; 32], Verified>,
+}
+
+#[derive(Clone)]
+struct Verified {
+    claims: Arc<Claims>,
+    /// The keys that verified it: another key set verifies anew.
+    keys: Arc<Keys>,
+}
+
+/// Most tokens remembered.
+const CAPACITY: u64 = 100_000;
+
+impl Tokens {
+    /// No token is known.
+    pub(crate) fn new() -> Self {
+        Self {
+            verified: Cache::new(CAPACITY),
+        }
+    }
+
+    fn claims(
+        &self,
+        token: &str,
+        keys: &Arc<Keys>,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<Claims>, Rejection> {
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+        if let Some(known) = self
+            .verified
+            .get(&fingerprint)
+            .filter(|known| Arc::ptr_eq(&known.keys, keys))
+        {
+            known.claims.check_time(now).map_err(refuse)?;
+            return Ok(known.claims);
+        }
+        let claims = Arc::new(
+            keys.verifying
+                .verify(token, &keys.issuer, &keys.audience, now)
+                .map_err(refuse)?,
+        );
+        self.verified.insert(
+            fingerprint,
+            Verified {
+                claims: claims.clone(),
+                keys: keys.clone(),
+            },
+        );
+        Ok(claims)
+    }
+}
+
+/// Verifies the caller's token.
+///
+/// # Errors
+/// 400 for more than one, 401 for none or one that is not valid (any more).
+pub(crate) fn bearer(
+    tokens: &Tokens,
+    snapshot: &Snapshot,
+    now: DateTime<Utc>,
+    accepted: Accepted,
+) -> Result<Authenticated, Rejection> {
+    let Accepted {
+        method,
+        mut headers,
+        server,
+        body,
+    } = accepted;
+    let token = take_token(&mut headers)?;
+    let claims = tokens.claims(token.expose_secret(), snapshot.keys(), now)?;
+    let caller = snapshot
+        .admit(&claims)
+        .map_err(|reason| invalid(format!("{reason}")))?;
+    Ok(Authenticated {
+        method,
+        headers,
+        server,
+        body,
+        identity: Identity {
+            claims,
+            caller,
+            token,
+        },
+    })
+}
+
+/// Takes the one bearer token out of the headers, and every other credential with it.
+fn take_token(headers: &mut HeaderMap) -> Result<SecretString, Rejection> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let value = values.next().ok_or_else(|| {
+        Rejection::unauthorized(false, "send a token in the header Authorization: Bearer …")
+    })?;
+    if values.next().is_some() {
+        return Err(Rejection::new(
+            StatusCode::BAD_REQUEST,
+            ErrorType::InvalidRequest,
+            "a request has one Authorization header",
+        ));
+    }
+    let token = value
+        .to_str()
+        .ok()
+        .and_then(parse_bearer)
+        .map(|token| SecretString::from(token.to_owned()));
+    for name in [
+        header::AUTHORIZATION,
+        header::COOKIE,
+        header::PROXY_AUTHORIZATION,
+    ] {
+        headers.remove(name);
+    }
+    token.ok_or_else(|| {
+        Rejection::unauthorized(
+            true,
+            "the Authorization header must be: Bearer, one space, and a token",
+        )
+    })
+}
+
+/// `Bearer` in any case, one space, `token68` (RFC 6750 section 2.1, RFC 9110 section 11.2).
+fn parse_bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    let plain = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
+    };
+    let fits = (1..=MAX_TOKEN_LENGTH).contains(&token.len()) && token.bytes().all(plain);
+    (scheme.eq_ignore_ascii_case("bearer") && fits).then_some(token)
+}
+
+fn refuse(error: warder_shared::token::TokenError) -> Rejection {
+    invalid(error.to_string())
+}
+
+/// The caller hears one thing, whatever is wrong; the audit trail keeps what it was.
+fn invalid(reason: String) -> Rejection {
+    Rejection::unauthorized(true, "the token is not valid here (any more)").because(reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn taken(values: &[&str]) -> Result<String, StatusCode> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(
+                header::AUTHORIZATION,
+                HeaderValue::from_bytes(value.as_bytes()).expect("a value"),
+            );
+        }
+        headers.insert(header::COOKIE, HeaderValue::from_static("session=1"));
+        headers.insert(
+            header::PROXY_AUTHORIZATION,
+            HeaderValue::from_static("Basic eA=="),
+        );
+        let token = take_token(&mut headers).map_err(|rejection| rejection.status())?;
+        assert!(
+            headers.is_empty(),
+            "t28: nothing that the client authenticates with goes on"
+        );
+        Ok(token.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn t09_one_token_in_one_header() {
+        assert_eq!(taken(&["Bearer a.b-c_d"]), Ok("a.b-c_d".into()));
+        assert_eq!(taken(&["bEARER abc="]), Ok("abc=".into()));
+        assert_eq!(
+            taken(&["Bearer a", "Bearer a"]),
+            Err(StatusCode::BAD_REQUEST)
+        );
+        for bad in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Bearer  a",
+            "Bearer a b",
+            "Bearer a,b",
+            "Basic YTpi",
+            "Bearer\ta",
+            "a.b.c",
+            "Bearer a\u{e9}",
+            "Token a",
+        ] {
+            assert_eq!(taken(&[bad]), Err(StatusCode::UNAUTHORIZED), "{bad:?}");
+        }
+        assert_eq!(taken(&[]), Err(StatusCode::UNAUTHORIZED));
+    }
+}

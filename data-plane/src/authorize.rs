@@ -1,0 +1,337 @@
+//! What the caller may do: the server, the message, the tool, the session.
+//!
+//! **Invariant:** one decision for every method and every way in (T22); what it was made on, the strictly
+//! read body, is what is forwarded.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method as HttpMethod, StatusCode, header};
+use warder_shared::{
+    policy::Access,
+    snapshot::{Server, Snapshot},
+};
+
+use crate::{
+    accept::{self, body},
+    audit::Record,
+    authenticate::{Authenticated, Identity},
+    error::{ErrorType, Rejection},
+    mcp::{
+        message::{self, Kind, Message},
+        method::{Method, Rule},
+        mirror::{self, Agreed, Mismatch},
+        revision::Revision,
+        session::{Owner, Sealer},
+    },
+};
+
+/// A request that policy allows.
+pub(crate) struct Authorized {
+    pub(crate) identity: Identity,
+    pub(crate) server: Arc<Server>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) call: Call,
+    pub(crate) session: Option<Session>,
+}
+
+/// What is asked of the server.
+pub(crate) enum Call {
+    /// POST: a message.
+    Message(MessageCall),
+    /// GET: the stream of the server's own messages.
+    Stream,
+    /// DELETE: the end of a session.
+    EndSession,
+}
+
+/// A message that may be sent.
+pub(crate) struct MessageCall {
+    /// The body, as it came.
+    pub(crate) body: Bytes,
+    /// JSON text of the id of a request.
+    pub(crate) id: Option<String>,
+    /// `None` for a response to the server.
+    pub(crate) method: Option<Method>,
+    /// The tool, prompt, resource or task that it names.
+    pub(crate) named: Option<String>,
+    /// What headers and body agree on.
+    pub(crate) agreed: Agreed,
+}
+
+/// A session of the caller with the server.
+pub(crate) struct Session {
+    /// The id as the client has it.
+    pub(crate) sealed: String,
+    /// The id as the server has it.
+    pub(crate) upstream: String,
+}
+
+impl MessageCall {
+    /// What `Rejection` answers to.
+    pub(crate) fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+}
+
+impl Call {
+    /// JSON text of the request's id.
+    pub(crate) fn id(&self) -> Option<&str> {
+        match self {
+            Self::Message(message) => message.id(),
+            Self::Stream | Self::EndSession => None,
+        }
+    }
+}
+
+/// `Mcp-Session-Id` (2025-03-26 to 2025-11-25).
+pub(crate) const SESSION_ID: &str = "mcp-session-id";
+
+/// Decides about a request.
+///
+/// # Errors
+/// 404 where the caller has no access, a JSON-RPC error for a message or a tool that may not be sent.
+pub(crate) async fn call(
+    snapshot: &Snapshot,
+    sealer: &Sealer,
+    max_body: usize,
+    authenticated: Authenticated,
+    record: &mut Record,
+) -> Result<Authorized, Rejection> {
+    let Authenticated {
+        method,
+        headers,
+        server,
+        body,
+        identity,
+    } = authenticated;
+    let server = snapshot
+        .server(&server)
+        .ok_or_else(|| Rejection::not_found().because("no such server"))?;
+    let caller = &identity.caller;
+    let access = server
+        .policy
+        .access(caller.principal, &caller.teams)
+        .ok_or_else(|| Rejection::not_found().because("not a collaborator"))?;
+    record.server(server);
+    let call = match method {
+        HttpMethod::POST => {
+            let body = body::read(&headers, body, max_body).await?;
+            Call::Message(message(server, &access, &headers, body, record)?)
+        }
+        HttpMethod::GET => {
+            record.method("GET");
+            stream(&headers)?;
+            Call::Stream
+        }
+        HttpMethod::DELETE => {
+            record.method("DELETE");
+            Call::EndSession
+        }
+        _ => return Err(accept::method_not_allowed()),
+    };
+    let session = session(sealer, &identity, server, &headers, &call)
+        .map_err(|rejection| rejection.to_request(call.id()))?;
+    let server = server.clone();
+    Ok(Authorized {
+        identity,
+        server,
+        headers,
+        call,
+        session,
+    })
+}
+
+fn message(
+    server: &Server,
+    access: &Access<'_>,
+    headers: &HeaderMap,
+    body: Bytes,
+    record: &mut Record,
+) -> Result<MessageCall, Rejection> {
+    let message = message::parse(&body).map_err(|malformed| {
+        Rejection::rpc(
+            StatusCode::BAD_REQUEST,
+            malformed.code(),
+            malformed.to_string(),
+        )
+    })?;
+    let (id, method) = match &message.kind {
+        Kind::Request { id, method } => (Some((*id).to_owned()), Some(method)),
+        Kind::Notification { method } => (None, Some(method)),
+        Kind::Response => (None, None),
+    };
+    let decided = decide(server, access, headers, &message, method, record)
+        .map_err(|rejection| rejection.to_request(id.as_deref()))?;
+    let (method, named, agreed) = decided;
+    let named = named.map(ToOwned::to_owned);
+    Ok(MessageCall {
+        id,
+        method,
+        named,
+        agreed,
+        body: body.clone(),
+    })
+}
+
+type Decided<'a> = (Option<Method>, Option<&'a str>, Agreed);
+
+fn decide<'a>(
+    server: &Server,
+    access: &Access<'_>,
+    headers: &HeaderMap,
+    message: &'a Message<'_>,
+    method: Option<&Result<Method, std::borrow::Cow<'_, str>>>,
+    record: &mut Record,
+) -> Result<Decided<'a>, Rejection> {
+    let agreed = mirror::check(headers, message).map_err(mismatch)?;
+    let unknown = |name: &str| {
+        let status = if agreed.is_modern() {
+            StatusCode::NOT_FOUND
+        } else {
+            StatusCode::OK
+        };
+        let name: String = name.chars().take(64).collect();
+        Rejection::rpc(status, -32601, format!("Method not found: {name}"))
+    };
+    let method = match method {
+        None => {
+            record.method("response");
+            return Ok((None, None, agreed));
+        }
+        Some(Err(name)) => return Err(unknown(name)),
+        Some(Ok(method)) => *method,
+    };
+    record.method(method.as_str());
+    // A revision without a handshake has no method of that name (2026-07-28).
+    if method == Method::Initialize && agreed.is_modern() {
+        return Err(unknown(method.as_str()));
+    }
+    let named = method.named_by().and_then(|by| message.params.named(by));
+    if let Some(named) = named {
+        record.object(named);
+    }
+    let enabled = match method.rule() {
+        Rule::Server => true,
+        Rule::Tool => {
+            let tool = named.ok_or_else(|| {
+                Rejection::rpc(
+                    StatusCode::OK,
+                    -32602,
+                    "tools/call needs the name of a tool",
+                )
+            })?;
+            access
+                .tool(tool)
+                .map_err(|refusal| unknown_tool(tool).because(refusal.as_str()))?;
+            true
+        }
+        Rule::Prompts => server.prompts_enabled,
+        Rule::Resources => server.resources_enabled,
+        Rule::Reference => match message.params.reference.as_deref() {
+            Some("ref/prompt") => server.prompts_enabled,
+            Some("ref/resource") => server.resources_enabled,
+            _ => {
+                return Err(Rejection::rpc(
+                    StatusCode::OK,
+                    -32602,
+                    "ref must be of type ref/prompt or ref/resource",
+                ));
+            }
+        },
+    };
+    if enabled {
+        Ok((Some(method), named, agreed))
+    } else {
+        Err(unknown(method.as_str()).because("switched off for this server"))
+    }
+}
+
+/// The one answer for a tool that is forbidden and for one that does not exist (AC-3).
+pub(crate) fn unknown_tool(name: &str) -> Rejection {
+    Rejection::rpc(StatusCode::OK, -32602, format!("Unknown tool: {name}"))
+}
+
+fn mismatch(mismatch: Mismatch) -> Rejection {
+    let rejection = |code, text: String| Rejection::rpc(StatusCode::BAD_REQUEST, code, text);
+    match &mismatch {
+        Mismatch::Header(_) => rejection(-32020, mismatch.to_string()),
+        Mismatch::MetaMissing => rejection(-32602, mismatch.to_string()),
+        Mismatch::UnsupportedVersion(requested) => {
+            let supported = Revision::ALL.map(Revision::as_str);
+            let requested: String = requested.chars().take(64).collect();
+            rejection(-32022, mismatch.to_string())
+                .data(serde_json::json!({"supported": supported, "requested": requested}))
+        }
+    }
+}
+
+/// GET asks for a stream of events, in a revision that has one.
+fn stream(headers: &HeaderMap) -> Result<(), Rejection> {
+    let modern = headers
+        .get(mirror::PROTOCOL_VERSION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(Revision::parse)
+        .is_some_and(Revision::is_modern);
+    let events = headers.get_all(header::ACCEPT).iter().any(|value| {
+        value.to_str().is_ok_and(|value| {
+            value.split(',').any(|kind| {
+                matches!(
+                    kind.split(';').next().unwrap_or("").trim(),
+                    "text/event-stream" | "text/*" | "*/*"
+                )
+            })
+        })
+    });
+    if modern {
+        return Err(accept::method_not_allowed());
+    }
+    if events {
+        Ok(())
+    } else {
+        Err(Rejection::new(
+            StatusCode::NOT_ACCEPTABLE,
+            ErrorType::InvalidRequest,
+            "Accept must name text/event-stream",
+        ))
+    }
+}
+
+/// Opens the session that the request names. One that was made for somebody else is as unknown as
+/// one that was never made (T24).
+fn session(
+    sealer: &Sealer,
+    identity: &Identity,
+    server: &Server,
+    headers: &HeaderMap,
+    call: &Call,
+) -> Result<Option<Session>, Rejection> {
+    let needless = matches!(call, Call::Message(message) if message.method == Some(Method::Initialize) || message.agreed.is_modern());
+    let mut values = headers.get_all(SESSION_ID).iter();
+    let Some(sealed) = values.next().filter(|_| !needless) else {
+        return Ok(None);
+    };
+    let unknown = || {
+        Rejection::new(
+            StatusCode::NOT_FOUND,
+            ErrorType::NotFound,
+            "there is no such session; start a new one with initialize",
+        )
+    };
+    if values.next().is_some() {
+        return Err(Rejection::invalid(
+            "a request has one Mcp-Session-Id header",
+        ));
+    }
+    let sealed = sealed.to_str().map_err(|_| unknown())?;
+    let owner = Owner {
+        principal: identity.caller.principal,
+        server: server.id,
+        origin: &server.origin,
+    };
+    let upstream = sealer.open(owner, sealed).ok_or_else(unknown)?;
+    Ok(Some(Session {
+        sealed: sealed.to_owned(),
+        upstream,
+    }))
+}

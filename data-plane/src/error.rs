@@ -1,0 +1,273 @@
+//! Why a call is refused: what the caller hears, whose fault it is, and what the audit trail keeps.
+
+use std::{borrow::Cow, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+/// The types of errors of the data plane (contract, section 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub(crate) enum ErrorType {
+    /// No valid token.
+    Unauthorized,
+    /// The caller may not do this.
+    Forbidden,
+    /// No such server, path or session, for this caller.
+    NotFound,
+    /// The request is malformed.
+    InvalidRequest,
+    /// The body is larger than the limit.
+    PayloadTooLarge,
+    /// Too many requests.
+    RateLimited,
+    /// The server cannot be reached or does not speak MCP.
+    UpstreamUnavailable,
+    /// The server did not answer in time.
+    UpstreamTimeout,
+    /// No credential that the server accepts.
+    CredentialUnavailable,
+    /// The gateway cannot decide right now.
+    Overloaded,
+}
+
+impl ErrorType {
+    /// The word in bodies, audit and metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "Unauthorized",
+            Self::Forbidden => "Forbidden",
+            Self::NotFound => "NotFound",
+            Self::InvalidRequest => "InvalidRequest",
+            Self::PayloadTooLarge => "PayloadTooLarge",
+            Self::RateLimited => "RateLimited",
+            Self::UpstreamUnavailable => "UpstreamUnavailable",
+            Self::UpstreamTimeout => "UpstreamTimeout",
+            Self::CredentialUnavailable => "CredentialUnavailable",
+            Self::Overloaded => "Overloaded",
+        }
+    }
+}
+
+/// A refusal, ready to be answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Rejection {
+    status: StatusCode,
+    form: Form,
+    message: Cow<'static, str>,
+    /// For the audit trail: the rule or the cause, in the gateway's words.
+    reason: Cow<'static, str>,
+    headers: Vec<(header::HeaderName, HeaderValue)>,
+    /// JSON text of the request's id, once it is known.
+    id: Option<String>,
+    denied: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Form {
+    /// `{"error": {"type", "message", "request_id"}}`
+    Typed(ErrorType),
+    /// A JSON-RPC error, where MCP demands one.
+    Rpc {
+        code: i32,
+        data: Option<serde_json::Value>,
+    },
+}
+
+impl Rejection {
+    /// A typed error.
+    pub(crate) fn new(
+        status: StatusCode,
+        kind: ErrorType,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            status,
+            form: Form::Typed(kind),
+            message: message.into(),
+            reason: Cow::Borrowed(kind.as_str()),
+            headers: Vec::new(),
+            id: None,
+            denied: status.is_client_error(),
+        }
+    }
+
+    /// A JSON-RPC error.
+    pub(crate) fn rpc(
+        status: StatusCode,
+        code: i32,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            status,
+            form: Form::Rpc { code, data: None },
+            message: message.into(),
+            reason: Cow::Owned(format!("json-rpc {code}")),
+            headers: Vec::new(),
+            id: None,
+            denied: true,
+        }
+    }
+
+    /// A request that is malformed.
+    pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, ErrorType::InvalidRequest, message)
+    }
+
+    /// One answer for everything that does not exist for this caller, whether it exists or not (AC-1).
+    pub(crate) fn not_found() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            ErrorType::NotFound,
+            "there is no MCP server here that you may use; the path is /mcp/{server}/server",
+        )
+    }
+
+    /// No valid token. `sent` says whether there was one at all (RFC 6750 section 3.1).
+    pub(crate) fn unauthorized(sent: bool, message: &'static str) -> Self {
+        let challenge = if sent {
+            "Bearer error=\"invalid_token\""
+        } else {
+            "Bearer"
+        };
+        Self::new(StatusCode::UNAUTHORIZED, ErrorType::Unauthorized, message).header(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static(challenge),
+        )
+    }
+
+    /// The gateway cannot answer now; the caller may try again.
+    pub(crate) fn unavailable(kind: ErrorType, message: &'static str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, kind, message)
+            .retry_after(Duration::from_secs(1))
+    }
+
+    /// Says more to the audit trail than to the caller.
+    pub(crate) fn because(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
+        self.reason = reason.into();
+        self
+    }
+
+    /// Adds a header.
+    pub(crate) fn header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Says when to try again.
+    pub(crate) fn retry_after(self, after: Duration) -> Self {
+        self.header(
+            header::RETRY_AFTER,
+            HeaderValue::from(after.as_secs().max(1)),
+        )
+    }
+
+    /// The `data` member of a JSON-RPC error.
+    pub(crate) fn data(mut self, value: serde_json::Value) -> Self {
+        if let Form::Rpc { data, .. } = &mut self.form {
+            *data = Some(value);
+        }
+        self
+    }
+
+    /// Answers the request of this id.
+    pub(crate) fn to_request(mut self, id: Option<&str>) -> Self {
+        if self.id.is_none() {
+            self.id = id.map(ToOwned::to_owned);
+        }
+        self
+    }
+
+    /// HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// For the audit trail.
+    pub(crate) fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Whether policy or the caller's own fault refused it; otherwise something failed.
+    pub(crate) fn is_denial(&self) -> bool {
+        self.denied
+    }
+
+    /// The response. A typed error that answers a JSON-RPC request is a JSON-RPC error at the same time,
+    /// so that MCP clients can match it to their call.
+    pub(crate) fn into_response(self, request_id: &str) -> Response<Bytes> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            jsonrpc: Option<&'static str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            id: Option<&'a serde_json::value::RawValue>,
+            error: ErrorBody<'a>,
+        }
+        #[derive(Serialize)]
+        struct ErrorBody<'a> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            code: Option<i32>,
+            #[serde(skip_serializing_if = "Option::is_none", rename = "type")]
+            kind: Option<ErrorType>,
+            message: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            data: Option<&'a serde_json::Value>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            request_id: Option<&'a str>,
+        }
+        let id = self
+            .id
+            .as_deref()
+            .and_then(|id| serde_json::from_str(id).ok());
+        let (code, kind, data) = match &self.form {
+            Form::Typed(kind) => (id.map(|_| -32603), Some(*kind), None),
+            Form::Rpc { code, data } => (Some(*code), None, data.as_ref()),
+        };
+        let body = Body {
+            jsonrpc: code.map(|_| "2.0"),
+            id,
+            error: ErrorBody {
+                code,
+                kind,
+                message: &self.message,
+                data,
+                request_id: kind.map(|_| request_id),
+            },
+        };
+        let mut response = Response::new(serde_json::to_vec(&body).unwrap_or_default().into());
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        headers.extend(self.headers);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(rejection: Rejection) -> String {
+        String::from_utf8(rejection.into_response("r-1").into_body().to_vec()).expect("UTF-8")
+    }
+
+    #[test]
+    fn a_typed_error_has_the_shape_of_the_contract() {
+        insta::assert_snapshot!(body(Rejection::invalid("no")), @r#"{"error":{"type":"InvalidRequest","message":"no","request_id":"r-1"}}"#);
+    }
+
+    #[test]
+    fn an_error_answers_its_request_once_the_id_is_known() {
+        let typed =
+            Rejection::unavailable(ErrorType::Overloaded, "later").to_request(Some("\"a\""));
+        insta::assert_snapshot!(body(typed), @r#"{"jsonrpc":"2.0","id":"a","error":{"code":-32603,"type":"Overloaded","message":"later","request_id":"r-1"}}"#);
+        let rpc = Rejection::rpc(StatusCode::OK, -32602, "Unknown tool: x").to_request(Some("7"));
+        insta::assert_snapshot!(body(rpc), @r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"Unknown tool: x"}}"#);
+        let unknown = Rejection::rpc(StatusCode::BAD_REQUEST, -32700, "no");
+        insta::assert_snapshot!(body(unknown), @r#"{"jsonrpc":"2.0","error":{"code":-32700,"message":"no"}}"#);
+    }
+}

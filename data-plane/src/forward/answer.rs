@@ -1,0 +1,276 @@
+//! What a client sees of a server's answer.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::{Body as _, Incoming};
+
+use super::{
+    AnswerBody, Forwarder,
+    body::{MAX_ANSWER, Passing},
+    events::{EventStream, Listener},
+};
+use crate::{
+    authorize::{Call, MessageCall, SESSION_ID},
+    error::{ErrorType, Rejection},
+    mcp::{list, method::Method, mirror, session::Owner},
+    resolve::Equipped,
+    sync::Dependencies,
+};
+
+/// Makes a server's answer the client's.
+///
+/// # Errors
+/// A [`Rejection`] in place of an answer that is not MCP.
+pub(super) async fn shape(
+    forwarder: &Forwarder,
+    equipped: &Equipped,
+    response: Response<Incoming>,
+) -> Result<Response<AnswerBody>, Rejection> {
+    let (parts, body) = response.into_parts();
+    let kind = Kind::of(&parts.headers);
+    let status = judge(equipped, parts.status, kind, &parts.headers)?;
+    let mut headers = HeaderMap::with_capacity(6);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(version) = parts.headers.get(mirror::PROTOCOL_VERSION) {
+        headers.insert(mirror::PROTOCOL_VERSION, version.clone());
+    }
+    if let Some(upstream) = parts.headers.get(SESSION_ID) {
+        headers.insert(SESSION_ID, session(forwarder, equipped, upstream)?);
+    }
+    let body = match kind {
+        Kind::Events if status.is_success() => {
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("text/event-stream"),
+            );
+            headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+            AnswerBody::Events(Box::new(events(forwarder, equipped, body)))
+        }
+        Kind::Json => {
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
+            json(equipped, body).await?
+        }
+        _ => AnswerBody::empty(),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Json,
+    Events,
+    Other,
+}
+
+impl Kind {
+    fn of(headers: &HeaderMap) -> Self {
+        let value = headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let essence = value.split(';').next().unwrap_or_default().trim();
+        if headers.contains_key(header::CONTENT_ENCODING) {
+            Self::Other
+        } else if essence.eq_ignore_ascii_case("application/json") {
+            Self::Json
+        } else if essence.eq_ignore_ascii_case("text/event-stream") {
+            Self::Events
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// The status that the client sees, or what it is told instead.
+fn judge(
+    equipped: &Equipped,
+    status: StatusCode,
+    kind: Kind,
+    headers: &HeaderMap,
+) -> Result<StatusCode, Rejection> {
+    let bad = |message: &'static str| {
+        Rejection::new(
+            StatusCode::BAD_GATEWAY,
+            ErrorType::UpstreamUnavailable,
+            message,
+        )
+        .because(format!("the server answered {}", status.as_u16()))
+    };
+    let asks = equipped.call.id().is_some();
+    match status.as_u16() {
+        200 if kind == Kind::Other && (asks || matches!(equipped.call, Call::Stream)) => {
+            Err(bad("the server answered with something that is not MCP"))
+        }
+        // Clients take 202 for a failed end of a session.
+        202 if matches!(equipped.call, Call::EndSession) => Ok(StatusCode::NO_CONTENT),
+        202 | 204 if asks => Err(bad("the server did not answer the request")),
+        200 | 202 | 204 => Ok(status),
+        // The challenge is for us, not for our client: it names somebody else's authorization server (T35).
+        401 | 403 => Err(Rejection::new(
+            StatusCode::BAD_GATEWAY,
+            ErrorType::CredentialUnavailable,
+            "the server refused the credential that the gateway sent",
+        )
+        .because(format!("the server answered {}", status.as_u16()))),
+        404 if equipped.session.is_some() => Err(Rejection::new(
+            StatusCode::NOT_FOUND,
+            ErrorType::NotFound,
+            "there is no such session; start a new one with initialize",
+        )),
+        400 | 404 | 405 | 406 if matches!(equipped.call, Call::Stream) => Err(super::no_stream()),
+        405 => Err(super::no_stream()),
+        400..=499 if kind == Kind::Json && status.as_u16() != 429 => Ok(status),
+        429 => {
+            let seconds = headers
+                .get(header::RETRY_AFTER)
+                .and_then(|value| value.to_str().ok()?.parse().ok())
+                .unwrap_or(1);
+            Err(Rejection::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                ErrorType::RateLimited,
+                "the server wants fewer requests",
+            )
+            .retry_after(Duration::from_secs(seconds)))
+        }
+        504 => Err(Rejection::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            ErrorType::UpstreamTimeout,
+            "the server did not get an answer in time itself",
+        )),
+        300..=399 => Err(bad(
+            "the server answered with a redirect, which the gateway never follows",
+        )),
+        _ => Err(bad("the server failed")),
+    }
+}
+
+/// The client's form of the server's session id: the one it has already, or a new one.
+fn session(
+    forwarder: &Forwarder,
+    equipped: &Equipped,
+    upstream: &HeaderValue,
+) -> Result<HeaderValue, Rejection> {
+    let unusable = || {
+        Rejection::new(
+            StatusCode::BAD_GATEWAY,
+            ErrorType::UpstreamUnavailable,
+            "the server's session id cannot be used",
+        )
+    };
+    let upstream = upstream.to_str().map_err(|_| unusable())?;
+    let sealed = match &equipped.session {
+        Some(session) if session.upstream == upstream => session.sealed.clone(),
+        _ => {
+            let owner = Owner {
+                principal: equipped.identity.caller.principal,
+                server: equipped.server.id,
+                origin: &equipped.server.origin,
+            };
+            forwarder
+                .live
+                .view()
+                .sealer
+                .seal(owner, upstream)
+                .ok_or_else(unusable)?
+        }
+    };
+    HeaderValue::try_from(sealed).map_err(|_| unusable())
+}
+
+fn listener(equipped: &Equipped) -> Listener {
+    Listener {
+        server: equipped.server.clone(),
+        caller: equipped.identity.caller.clone(),
+    }
+}
+
+fn events(forwarder: &Forwarder, equipped: &Equipped, body: Incoming) -> EventStream {
+    let tool = match &equipped.call {
+        Call::Message(MessageCall {
+            method: Some(Method::ToolsCall),
+            named,
+            ..
+        }) => named.clone(),
+        _ => None,
+    };
+    let guard = forwarder.streams.open(Dependencies {
+        claims: equipped.identity.claims.clone(),
+        server: equipped.server.id,
+        revision: equipped.server.revision,
+        tool,
+        stored_credential: equipped.stamp.is_some(),
+        listening: matches!(equipped.call, Call::Stream),
+    });
+    // What allowed it may have gone since it was asked for, before the stream was noted.
+    if equipped
+        .stamp
+        .as_ref()
+        .is_some_and(|stamp| !stamp.is_current())
+    {
+        guard.ended.cancel();
+    }
+    forwarder
+        .streams
+        .review(&forwarder.live.view().snapshot, forwarder.clock.now());
+    EventStream::new(
+        body,
+        listener(equipped),
+        equipped.call.id().map(ToOwned::to_owned),
+        guard,
+    )
+}
+
+async fn json(equipped: &Equipped, body: Incoming) -> Result<AnswerBody, Rejection> {
+    let too_large = || {
+        Rejection::new(
+            StatusCode::BAD_GATEWAY,
+            ErrorType::UpstreamUnavailable,
+            "the server's answer is larger than 16 MiB",
+        )
+    };
+    if body.size_hint().lower() > MAX_ANSWER {
+        return Err(too_large());
+    }
+    let method = match &equipped.call {
+        Call::Message(message) => message.method,
+        _ => None,
+    };
+    match method {
+        Some(Method::ToolsList) => {
+            let limit = usize::try_from(MAX_ANSWER).unwrap_or(usize::MAX);
+            let bytes = Limited::new(body, limit)
+                .collect()
+                .await
+                .map_err(|_| too_large().because("broke off or too large"))?
+                .to_bytes();
+            filter(equipped, bytes)
+        }
+        _ => Ok(AnswerBody::Passing(Passing::new(
+            body,
+            equipped.server.timeouts.idle_ms,
+        ))),
+    }
+}
+
+fn filter(equipped: &Equipped, bytes: Bytes) -> Result<AnswerBody, Rejection> {
+    let listener = listener(equipped);
+    let text = std::str::from_utf8(&bytes).map_err(|_| list::Unreadable);
+    match text.and_then(|text| list::filter(text, |tool| listener.permits(tool))) {
+        Ok(None) => Ok(AnswerBody::Whole(bytes)),
+        Ok(Some(filtered)) => Ok(AnswerBody::Whole(filtered.into())),
+        Err(unreadable) => Err(Rejection::new(
+            StatusCode::BAD_GATEWAY,
+            ErrorType::UpstreamUnavailable,
+            unreadable.to_string(),
+        )),
+    }
+}

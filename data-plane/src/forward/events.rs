@@ -1,0 +1,221 @@
+//! A server's event stream on its way to the client: event by event, without waiting for more, until what
+//! allowed it is gone.
+
+use std::{
+    borrow::Cow,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::Body as _;
+use hyper::body::Incoming;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+use warder_shared::snapshot::{Caller, Server};
+
+use crate::{
+    error::{ErrorType, Rejection},
+    mcp::{
+        list,
+        sse::{Decoder, Event},
+    },
+    sync::StreamGuard,
+};
+
+/// A comment after this much silence keeps proxies in between from giving the stream up.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Whose tools are listed in the stream.
+pub(super) struct Listener {
+    pub(super) server: Arc<Server>,
+    pub(super) caller: Caller,
+}
+
+impl Listener {
+    /// Whether the caller may call, and so see, this tool.
+    pub(super) fn permits(&self, tool: &str) -> bool {
+        self.server
+            .policy
+            .access(self.caller.principal, &self.caller.teams)
+            .is_some_and(|access| access.tool(tool).is_ok())
+    }
+}
+
+/// The stream.
+pub(crate) struct EventStream {
+    body: Incoming,
+    decoder: Decoder,
+    listener: Listener,
+    /// JSON text of the id whose answer ends a POST's stream; `None` for a GET.
+    awaited: Option<String>,
+    ended: Pin<Box<WaitForCancellationFutureOwned>>,
+    _guard: StreamGuard,
+    keep_alive: Pin<Box<Sleep>>,
+    silent_since: Instant,
+    idle: Option<Duration>,
+    cut_off: Option<&'static str>,
+    over: bool,
+}
+
+impl EventStream {
+    pub(super) fn new(
+        body: Incoming,
+        listener: Listener,
+        awaited: Option<String>,
+        guard: StreamGuard,
+    ) -> Self {
+        let idle = match listener.server.timeouts.idle_ms {
+            0 => None,
+            milliseconds => Some(Duration::from_millis(milliseconds.into())),
+        };
+        Self {
+            body,
+            decoder: Decoder::default(),
+            listener,
+            awaited,
+            ended: Box::pin(guard.ended.clone().cancelled_owned()),
+            _guard: guard,
+            keep_alive: Box::pin(tokio::time::sleep(KEEP_ALIVE)),
+            silent_since: Instant::now(),
+            idle,
+            cut_off: None,
+            over: false,
+        }
+    }
+
+    /// Why the stream ended before the server ended it.
+    pub(super) fn cut_off(&self) -> Option<&'static str> {
+        self.cut_off
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            if self.over {
+                return Poll::Ready(None);
+            }
+            if self.ended.as_mut().poll(cx).is_ready() {
+                return self.cut("what allowed the stream was withdrawn");
+            }
+            match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    let Ok(data) = frame.into_data() else {
+                        continue;
+                    };
+                    self.silent_since = Instant::now();
+                    match self.pass_on(&data) {
+                        Ok(text) if text.is_empty() => {}
+                        Ok(text) => return Poll::Ready(Some(text.into())),
+                        Err(reason) => return self.cut(reason),
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    tracing::warn!(server = %self.listener.server.name, %error, "an event stream broke off");
+                    return self.cut("the server's stream broke off");
+                }
+                Poll::Ready(None) if self.awaited.is_some() => {
+                    return self.cut("the server ended the stream without an answer");
+                }
+                Poll::Ready(None) => {
+                    self.over = true;
+                    return Poll::Ready(None);
+                }
+                Poll::Pending => return self.poll_silence(cx),
+            }
+        }
+    }
+
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.keep_alive.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        let silence = self.silent_since.elapsed();
+        if self.idle.is_some_and(|idle| silence >= idle) {
+            return self.cut("the server fell silent");
+        }
+        self.keep_alive.as_mut().reset(Instant::now() + KEEP_ALIVE);
+        // Whether that timer is ready too is asked when this comment has been taken.
+        Poll::Ready(Some(Bytes::from_static(b":\n\n")))
+    }
+
+    /// Ends the stream; a client that waits for an answer gets one, with its own id (R16).
+    fn cut(&mut self, reason: &'static str) -> Poll<Option<Bytes>> {
+        self.cut_off = Some(reason);
+        self.over = true;
+        let Some(id) = self.awaited.take() else {
+            return Poll::Ready(None);
+        };
+        let rejection = Rejection::new(
+            http::StatusCode::BAD_GATEWAY,
+            ErrorType::UpstreamUnavailable,
+            reason,
+        )
+        .to_request(Some(&id));
+        let body = rejection.into_response("").into_body();
+        let mut text = String::new();
+        Event::message(String::from_utf8_lossy(&body).into_owned()).write_to(&mut text);
+        Poll::Ready(Some(text.into()))
+    }
+
+    fn pass_on(&mut self, data: &[u8]) -> Result<String, &'static str> {
+        let (listener, awaited) = (&self.listener, &mut self.awaited);
+        let mut text = String::new();
+        let mut broken = None;
+        let fed = self.decoder.feed(data, |mut event| match screen(listener, awaited, &mut event) {
+            Screened::Pass => event.write_to(&mut text),
+            Screened::Drop => tracing::warn!(server = %listener.server.name, "an event that is no JSON-RPC message was left out"),
+            Screened::Unreadable => broken = Some("the server's list of tools cannot be read"),
+        });
+        match (fed, broken) {
+            (Err(_), _) => Err("the server's events cannot be read"),
+            (Ok(()), Some(reason)) => Err(reason),
+            (Ok(()), None) => Ok(text),
+        }
+    }
+}
+
+enum Screened {
+    Pass,
+    Drop,
+    Unreadable,
+}
+
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    method: Option<Cow<'a, str>>,
+}
+
+/// Looks at an event: it is empty (a priming event) or a message, and a list of tools in it has only the caller's
+/// tools. A list may also come on a GET stream, when a client resumes there.
+fn screen(listener: &Listener, awaited: &mut Option<String>, event: &mut Event) -> Screened {
+    if event.data.trim().is_empty() {
+        return Screened::Pass;
+    }
+    let Ok(head) = serde_json::from_str::<Head<'_>>(&event.data) else {
+        return Screened::Drop;
+    };
+    if head.method.is_some() {
+        return Screened::Pass;
+    }
+    if head
+        .id
+        .is_some_and(|id| Some(id.get()) == awaited.as_deref())
+    {
+        *awaited = None;
+    }
+    match list::filter(&event.data, |tool| listener.permits(tool)) {
+        Ok(None) => Screened::Pass,
+        Ok(Some(filtered)) => {
+            event.data = filtered;
+            Screened::Pass
+        }
+        Err(list::Unreadable) => Screened::Unreadable,
+    }
+}

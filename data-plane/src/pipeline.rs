@@ -1,0 +1,91 @@
+//! The way of one call.
+
+use std::sync::Arc;
+
+use http::{Request, Response, Version, header};
+use hyper::body::Incoming;
+use warder_shared::clock::Clock;
+
+use crate::{
+    accept::{self, Gate, RequestIds, Verdict, guarded_io::Connection},
+    audit::{Audit, Record},
+    authenticate::{self, Tokens},
+    authorize,
+    error::{ErrorType, Rejection},
+    forward::{AnswerBody, Forwarder, Recorded},
+    resolve::{self, Credentials},
+    sync::Live,
+};
+
+/// The parts that a call needs.
+pub(crate) struct Gateway {
+    pub(crate) gate: Gate,
+    pub(crate) ids: RequestIds,
+    pub(crate) live: Arc<Live>,
+    pub(crate) tokens: Tokens,
+    pub(crate) max_body: usize,
+    pub(crate) credentials: Arc<Credentials>,
+    pub(crate) forwarder: Forwarder,
+    pub(crate) audit: Audit,
+    pub(crate) clock: Clock,
+}
+
+/// Answers one request.
+pub(crate) async fn handle(
+    gateway: &Gateway,
+    connection: &Connection,
+    request: Request<Incoming>,
+) -> Response<Recorded> {
+    // Until the answer has ended, no other request's head is awaited on this connection.
+    let exchange = connection.exchange(request.version() >= Version::HTTP_2);
+    let now = gateway.clock.now();
+    let mut record = gateway.audit.open(gateway.ids.next(now), now);
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let mut response = match call(gateway, &exchange, request, &mut record).await {
+        Ok(response) => {
+            record.answered(response.status().as_u16());
+            response
+        }
+        Err(rejection) => {
+            record.rejected(&rejection);
+            rejection
+                .into_response(&record.id().to_string())
+                .map(AnswerBody::Whole)
+        }
+    };
+    accept::expose_to_origin(origin.as_ref(), response.headers_mut());
+    response.map(|body| Recorded::new(body, record, exchange))
+}
+
+/// Top to bottom. Each step consumes what the step before it proved.
+async fn call(
+    gateway: &Gateway,
+    exchange: &accept::Exchange,
+    request: Request<Incoming>,
+    record: &mut Record,
+) -> Result<Response<AnswerBody>, Rejection> {
+    let accepted = match accept::check(&gateway.gate, exchange, request)? {
+        Verdict::Call(accepted) => *accepted,
+        Verdict::Answer(response) => return Ok(response.map(AnswerBody::Whole)),
+    };
+    let now = gateway.clock.now();
+    if !gateway.live.is_fresh(now) {
+        return Err(Rejection::unavailable(
+            ErrorType::Overloaded,
+            "the gateway has not heard from its control plane for too long",
+        ));
+    }
+    let view = gateway.live.view();
+    let authenticated = authenticate::bearer(&gateway.tokens, &view.snapshot, now, accepted)?;
+    record.identity(&authenticated.identity);
+    let authorized = authorize::call(
+        &view.snapshot,
+        &view.sealer,
+        gateway.max_body,
+        authenticated,
+        record,
+    )
+    .await?;
+    let equipped = resolve::credential(&gateway.credentials, authorized).await?;
+    gateway.forwarder.send(equipped).await
+}

@@ -1,0 +1,89 @@
+//! What the control plane last told this pod, and the streams that depend on it.
+//!
+//! **Invariant:** a call loads the current view once and decides on that; nothing here is asked twice in
+//! one call and nothing waits.
+
+mod journal;
+mod streams;
+mod watch;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use chrono::{DateTime, Utc};
+use warder_shared::snapshot::Snapshot;
+
+use crate::mcp::session::Sealer;
+
+pub(crate) use journal::Journal;
+pub(crate) use streams::{Dependencies, StreamGuard, Streams};
+pub(crate) use watch::{Follower, restore};
+
+/// One state of the world.
+#[derive(Default)]
+pub(crate) struct View {
+    /// What decides.
+    pub(crate) snapshot: Snapshot,
+    /// What opens and seals session ids, made of the snapshot's keys.
+    pub(crate) sealer: Arc<Sealer>,
+    epoch: String,
+    version: u64,
+}
+
+/// The current view, and how current it is.
+pub(crate) struct Live {
+    view: ArcSwap<View>,
+    /// When the control plane was last heard, in microseconds since 1970.
+    last_contact: AtomicI64,
+    max_stale: Duration,
+}
+
+impl Live {
+    /// Nothing is known yet; what will be known may be used for `max_stale` after the control plane was last heard.
+    pub(crate) fn new(max_stale: Duration) -> Self {
+        Self {
+            view: ArcSwap::default(),
+            last_contact: AtomicI64::new(i64::MIN),
+            max_stale,
+        }
+    }
+
+    /// The current view.
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.view.load_full()
+    }
+
+    /// Whether the view is recent enough to decide on.
+    pub(crate) fn is_fresh(&self, now: DateTime<Utc>) -> bool {
+        let age = now
+            .timestamp_micros()
+            .saturating_sub(self.last_contact.load(Ordering::Relaxed));
+        age <= i64::try_from(self.max_stale.as_micros()).unwrap_or(i64::MAX)
+    }
+
+    fn heard(&self, at: DateTime<Utc>) {
+        self.last_contact
+            .fetch_max(at.timestamp_micros(), Ordering::Relaxed);
+    }
+
+    fn replace(&self, snapshot: Snapshot, epoch: String, version: u64) {
+        let current = self.view.load();
+        let sealer = if Arc::ptr_eq(snapshot.keys(), current.snapshot.keys()) {
+            current.sealer.clone()
+        } else {
+            Arc::new(Sealer::new(&snapshot.keys().session))
+        };
+        self.view.store(Arc::new(View {
+            snapshot,
+            sealer,
+            epoch,
+            version,
+        }));
+    }
+}

@@ -1,0 +1,143 @@
+//! Open streams, and what each of them depends on (T27, AC-5).
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+use warder_shared::{id::ServerId, principal::Principal, snapshot::Snapshot, token::Claims};
+
+use crate::metrics::Metrics;
+
+/// What allowed a stream to be opened.
+pub(crate) struct Dependencies {
+    /// The token.
+    pub(crate) claims: Arc<Claims>,
+    /// The server, as it was.
+    pub(crate) server: ServerId,
+    /// Its revision.
+    pub(crate) revision: u64,
+    /// The tool whose answer streams.
+    pub(crate) tool: Option<String>,
+    /// Whether a stored credential was sent.
+    pub(crate) stored_credential: bool,
+    /// Whether it is the server's own stream (GET), which a drain ends at once.
+    pub(crate) listening: bool,
+}
+
+impl Dependencies {
+    fn hold(&self, snapshot: &Snapshot, now: DateTime<Utc>) -> bool {
+        let Ok(caller) = snapshot.admit(&self.claims) else {
+            return false;
+        };
+        let server = snapshot
+            .server_by_id(self.server)
+            .filter(|server| server.revision == self.revision);
+        let access =
+            server.and_then(|server| server.policy.access(caller.principal, &caller.teams));
+        let tool = |tool: &str| {
+            access
+                .as_ref()
+                .is_some_and(|access| access.tool(tool).is_ok())
+        };
+        access.is_some()
+            && self.tool.as_deref().is_none_or(tool)
+            && self.claims.check_time(now).is_ok()
+    }
+}
+
+/// Every open stream of this pod.
+pub(crate) struct Streams {
+    open: Mutex<HashMap<u64, (Dependencies, CancellationToken)>>,
+    next: AtomicU64,
+    metrics: Metrics,
+}
+
+/// One open stream; it is forgotten when this is dropped.
+pub(crate) struct StreamGuard {
+    streams: Arc<Streams>,
+    number: u64,
+    /// Cancelled when the stream must end.
+    pub(crate) ended: CancellationToken,
+}
+
+impl Streams {
+    /// No stream is open.
+    pub(crate) fn new(metrics: Metrics) -> Self {
+        Self {
+            open: Mutex::default(),
+            next: AtomicU64::new(0),
+            metrics,
+        }
+    }
+
+    /// Notes a stream before its first byte is sent.
+    pub(crate) fn open(self: &Arc<Self>, dependencies: Dependencies) -> StreamGuard {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let ended = CancellationToken::new();
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(number, (dependencies, ended.clone()));
+        self.metrics.open_streams.inc();
+        StreamGuard {
+            streams: self.clone(),
+            number,
+            ended,
+        }
+    }
+
+    /// Ends every stream that the snapshot does not allow (any more).
+    pub(crate) fn review(&self, snapshot: &Snapshot, now: DateTime<Utc>) {
+        self.end(|dependencies| !dependencies.hold(snapshot, now));
+    }
+
+    /// Ends the streams that a stored credential of this server was sent for: one caller's, or all.
+    pub(crate) fn credential_changed(&self, server: ServerId, principal: Option<Principal>) {
+        self.end(|dependencies| {
+            dependencies.stored_credential
+                && dependencies.server == server
+                && principal.is_none_or(|principal| principal == dependencies.claims.sub)
+        });
+    }
+
+    /// Ends every stream that a stored credential was sent for.
+    pub(crate) fn credentials_unknown(&self) {
+        self.end(|dependencies| dependencies.stored_credential);
+    }
+
+    /// Ends the streams that nobody waits at the other end of.
+    pub(crate) fn end_listening(&self) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.values()
+            .filter(|(dependencies, _)| dependencies.listening)
+            .for_each(|(_, ended)| ended.cancel());
+    }
+
+    fn end(&self, is_over: impl Fn(&Dependencies) -> bool) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, ended) in open
+            .values()
+            .filter(|(dependencies, ended)| !ended.is_cancelled() && is_over(dependencies))
+        {
+            ended.cancel();
+            self.metrics.streams_revoked.inc();
+        }
+    }
+}
+
+impl Drop for StreamGuard {
+    fn drop(&mut self) {
+        self.streams
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.number);
+        self.streams.metrics.open_streams.dec();
+    }
+}
