@@ -1,0 +1,18 @@
+//! Warder's control plane: it owns every fact.
+//!
+//! Surfaces ([`api`], [`grpc`]) speak HTTP and gRPC and nothing else; [`service`] does the work, with a
+//! permit from [`authorize`]; [`store`] and [`vault`] keep what there is. Arrows point down only.
+
+pub mod config;
+pub mod app;
+mod router;
+mod accept;
+mod authenticate;
+pub mod authorize;
+pub mod api;
+pub mod grpc;
+pub mod service;
+pub mod domain;
+pub mod store;
+pub mod vault;
+mod jobs;
