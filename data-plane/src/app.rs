@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use chrono::{DateTime, Utc};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
@@ -12,9 +13,12 @@ use warder_shared::{
     clock::Clock,
     config::BoundAddresses,
     egress::EgressRules,
-    readiness::Readiness,
+    id::ServerId,
+    principal::Principal,
+    readiness::{Pending, Readiness},
     secret::read_secret_file,
     serve::{self, Drain},
+    snapshot::Snapshot,
 };
 
 use crate::{
@@ -22,25 +26,48 @@ use crate::{
     audit::{self, Audit},
     authenticate::Tokens,
     config::Config,
-    forward::{Forwarder, Upstreams},
+    forward::{Forwarder, Streams, Upstreams},
     link::{Link, LinkConfig},
     metrics::Metrics,
     pipeline::{self, Gateway},
     resolve::{Credentials, Vault},
-    sync::{self, Follower, Journal, Live, Streams},
+    sync::{self, Dependents, Follower, Journal, Live},
 };
+
+/// What calls have left behind that a change may reach: credentials first, then the streams that use them.
+struct Held {
+    credentials: Arc<Credentials>,
+    streams: Arc<Streams>,
+}
+
+impl Dependents for Held {
+    fn credential_changed(&self, server: ServerId, principal: Option<Principal>) {
+        self.credentials.invalidate(server, principal);
+        self.streams.credential_changed(server, principal);
+    }
+
+    fn credentials_unknown(&self) {
+        self.credentials.invalidate_all();
+        self.streams.credentials_unknown();
+    }
+
+    fn review(&self, snapshot: &Snapshot, now: DateTime<Utc>) {
+        self.streams.review(snapshot, now);
+    }
+}
 
 /// A pod that listens but does not serve yet.
 pub struct App {
     gateway: Arc<Gateway>,
-    follower: Follower,
+    follower: Follower<Held>,
     journal: Option<Journal>,
     http: TcpListener,
     admin: TcpListener,
     registry: prometheus_client::registry::Registry,
     link: Arc<Link>,
     streams: Arc<Streams>,
-    restored: bool,
+    ready: Option<Pending>,
+    readiness: Readiness,
     drain: Drain,
 }
 
@@ -87,6 +114,8 @@ impl App {
         let restored = journal
             .as_mut()
             .is_some_and(|journal| sync::restore(&live, journal, &clock));
+        let readiness = Readiness::default();
+        let ready = (!restored).then(|| readiness.wait_for("snapshot"));
         let forwarder = Forwarder {
             upstreams: Upstreams::new(EgressRules::new(config.egress_allow.iter().copied()))?,
             live: live.clone(),
@@ -95,8 +124,10 @@ impl App {
         };
         let follower = Follower {
             live: live.clone(),
-            streams: streams.clone(),
-            credentials: credentials.clone(),
+            dependents: Held {
+                credentials: credentials.clone(),
+                streams: streams.clone(),
+            },
             link: link.clone(),
             metrics: metrics.clone(),
             clock: clock.clone(),
@@ -133,7 +164,8 @@ impl App {
             registry,
             link,
             streams,
-            restored,
+            ready,
+            readiness,
             drain: Drain::new(config.drain_timeout),
         };
         if let Some(path) = &config.addresses_file {
@@ -156,6 +188,12 @@ impl App {
         })
     }
 
+    /// What the pod still waits for.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
+    }
+
     /// What starts the drain; hand it to signals or to whoever ends this pod.
     #[must_use]
     pub fn drain(&self) -> Drain {
@@ -173,17 +211,10 @@ impl App {
             registry,
             link,
             streams,
-            restored,
+            ready,
+            readiness,
             drain,
         } = self;
-        let readiness = Readiness::default();
-        let ready = readiness.wait_for("snapshot");
-        let ready = if restored {
-            drop(ready);
-            None
-        } else {
-            Some(ready)
-        };
         let tasks = TaskTracker::new();
         let (stop, stop_admin) = (
             CancellationToken::new(),
@@ -204,7 +235,7 @@ impl App {
             readiness.set("draining", false);
             streams.end_listening();
         });
-        tracing::info!(node = link.node(), restored, "serving");
+        tracing::info!(node = link.node(), "serving");
         serve::serve(
             http,
             serve::connection_builder(None),

@@ -15,7 +15,6 @@ use warder_shared::{
 };
 
 use crate::{
-    authenticate::Identity,
     error::Rejection,
     metrics::{CallLabels, MethodLabel, Metrics},
 };
@@ -87,9 +86,9 @@ impl Record {
         self.id
     }
 
-    /// Who calls.
-    pub(crate) fn identity(&mut self, identity: &Identity) {
-        self.identity = Some((identity.caller.principal, identity.claims.jti));
+    /// Who calls, with which token.
+    pub(crate) fn identity(&mut self, principal: Principal, token: TokenId) {
+        self.identity = Some((principal, token));
     }
 
     /// Which server they reached.

@@ -6,6 +6,7 @@
 mod answer;
 mod body;
 mod events;
+mod streams;
 mod upstreams;
 
 use std::{sync::Arc, time::Duration};
@@ -24,10 +25,11 @@ use crate::{
     error::{ErrorType, Rejection},
     mcp::mirror,
     resolve::Equipped,
-    sync::{Live, Streams},
+    sync::Live,
 };
 
 pub(crate) use body::{AnswerBody, Recorded};
+pub(crate) use streams::Streams;
 pub(crate) use upstreams::Upstreams;
 
 /// What forwarding needs.

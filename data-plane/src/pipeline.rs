@@ -77,7 +77,10 @@ async fn call(
     }
     let view = gateway.live.view();
     let authenticated = authenticate::bearer(&gateway.tokens, &view.snapshot, now, accepted)?;
-    record.identity(&authenticated.identity);
+    record.identity(
+        authenticated.identity.caller.principal,
+        authenticated.identity.claims.jti,
+    );
     let authorized = authorize::call(
         &view.snapshot,
         &view.sealer,

@@ -1,10 +1,9 @@
-//! What the control plane last told this pod, and the streams that depend on it.
+//! What the control plane last told this pod.
 //!
-//! **Invariant:** a call loads the current view once and decides on that; nothing here is asked twice in
-//! one call and nothing waits.
+//! **Invariant:** a call loads the current view once and decides on that; nothing waits. No stage is known
+//! here: who depends on what changed is told through [`Dependents`].
 
 mod journal;
-mod streams;
 mod watch;
 
 use std::{
@@ -22,8 +21,7 @@ use warder_shared::snapshot::Snapshot;
 use crate::mcp::session::Sealer;
 
 pub(crate) use journal::Journal;
-pub(crate) use streams::{Dependencies, StreamGuard, Streams};
-pub(crate) use watch::{Follower, restore};
+pub(crate) use watch::{Dependents, Follower, restore};
 
 /// One state of the world.
 #[derive(Default)]

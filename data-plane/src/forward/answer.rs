@@ -11,13 +11,13 @@ use super::{
     AnswerBody, Forwarder,
     body::{MAX_ANSWER, Passing},
     events::{EventStream, Listener},
+    streams::Dependencies,
 };
 use crate::{
     authorize::{Call, MessageCall, SESSION_ID},
     error::{ErrorType, Rejection},
     mcp::{list, method::Method, mirror, session::Owner},
     resolve::Equipped,
-    sync::Dependencies,
 };
 
 /// Makes a server's answer the client's.

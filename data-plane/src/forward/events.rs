@@ -18,13 +18,13 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use warder_shared::snapshot::{Caller, Server};
 
+use super::streams::StreamGuard;
 use crate::{
     error::{ErrorType, Rejection},
     mcp::{
         list,
         sse::{Decoder, Event},
     },
-    sync::StreamGuard,
 };
 
 /// A comment after this much silence keeps proxies in between from giving the stream up.

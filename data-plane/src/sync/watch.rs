@@ -2,10 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use warder_shared::{
     clock::Clock,
+    id::ServerId,
+    principal::Principal,
     proto::{
         datetime,
         v1::{
@@ -17,8 +20,8 @@ use warder_shared::{
     snapshot::{InvalidChange, Snapshot},
 };
 
-use super::{Journal, Live, Streams};
-use crate::{link::Link, metrics::Metrics, resolve::Credentials};
+use super::{Journal, Live};
+use crate::{link::Link, metrics::Metrics};
 
 /// The control plane sends something every five seconds. After three times that, the connection is
 /// dead, whatever TCP thinks of it.
@@ -27,11 +30,22 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// Largest response: a full state comes in portions well below it.
 const MAX_RESPONSE: usize = 64 * 1024 * 1024;
 
+/// What was decided or fetched before a change, and has to be looked at again after it.
+pub(crate) trait Dependents: Send + Sync + 'static {
+    /// The stored credential of a caller (or of everyone) for a server has changed.
+    fn credential_changed(&self, server: ServerId, principal: Option<Principal>);
+
+    /// Changes of credentials may have been missed.
+    fn credentials_unknown(&self);
+
+    /// The snapshot was replaced, or time has passed.
+    fn review(&self, snapshot: &Snapshot, now: DateTime<Utc>);
+}
+
 /// Everything that a change has to reach.
-pub(crate) struct Follower {
+pub(crate) struct Follower<D> {
     pub(crate) live: Arc<Live>,
-    pub(crate) streams: Arc<Streams>,
-    pub(crate) credentials: Arc<Credentials>,
+    pub(crate) dependents: D,
     pub(crate) link: Arc<Link>,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
@@ -55,7 +69,7 @@ pub(crate) fn restore(live: &Live, journal: &mut Journal, clock: &Clock) -> bool
     restored && live.is_fresh(clock.now())
 }
 
-impl Follower {
+impl<D: Dependents> Follower<D> {
     /// Follows until `stop`, connecting again whenever the stream breaks. `ready` is dropped with the first state.
     pub(crate) async fn follow(
         self,
@@ -148,13 +162,12 @@ impl Follower {
                 .snapshot_version
                 .set(i64::try_from(response.version).unwrap_or(i64::MAX));
             if response.reset {
-                self.credentials.invalidate_all();
-                self.streams.credentials_unknown();
+                self.dependents.credentials_unknown();
             } else {
                 self.invalidate(&response.changes);
             }
         }
-        self.streams.review(&self.live.view().snapshot, now);
+        self.dependents.review(&self.live.view().snapshot, now);
         if let Some(journal) = journal
             && let Err(error) = journal.append(response)
         {
@@ -174,8 +187,7 @@ impl Follower {
             else {
                 continue;
             };
-            self.credentials.invalidate(server, principal);
-            self.streams.credential_changed(server, principal);
+            self.dependents.credential_changed(server, principal);
         }
     }
 }
@@ -183,7 +195,7 @@ impl Follower {
 fn next(
     snapshot: &Snapshot,
     response: &WatchResponse,
-    now: chrono::DateTime<chrono::Utc>,
+    now: DateTime<Utc>,
 ) -> Result<Snapshot, Status> {
     snapshot.apply(response.reset, &response.changes, now).map_err(|error| {
         tracing::error!(%error, version = response.version, "a change cannot be understood; this pod keeps what it knew");
