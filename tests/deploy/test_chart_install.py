@@ -7,6 +7,7 @@ import pytest
 from conftest import VALUES, VERSIONS, Rendered
 from fake_kubernetes import FakeKubernetes
 from helm import REQUIRED, Helm, example, merged
+from tls import handshake
 
 COMMON = {
     "Deployment/warder-control-plane",
@@ -101,22 +102,6 @@ def test_the_generated_certificate_is_good_for_the_name_that_the_gateway_dials(d
     handshake(tmp_path, "warder-control-plane-grpc.warder-system.svc")
     with pytest.raises(ssl.SSLCertVerificationError):
         handshake(tmp_path, "another.warder-system.svc")
-
-
-def handshake(folder, name):
-    """A TLS handshake in memory, the client trusting ca.crt only."""
-    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server_context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
-    client_context = ssl.create_default_context(cafile=folder / "ca.crt")
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = client_context.wrap_bio(to_client, to_server, server_hostname=name)
-    server = server_context.wrap_bio(to_server, to_client, server_side=True)
-    for side in (client, server, client, server):
-        try:
-            side.do_handshake()
-        except ssl.SSLWantReadError:
-            pass
-    assert client.getpeercert() is not None
 
 
 def test_the_generated_enrollment_secret_is_long_and_the_same_on_both_sides(default):

@@ -64,7 +64,16 @@ def test_every_file_setting_points_into_a_mount(rendered):
             for item in volumes[mount["name"]].get("secret", {}).get("items", []):
                 files.add(f"{mount['mountPath']}/{item['path']}")
         settings = {value for name, value in rendered.environment(plane).items() if name.endswith("_FILE")}
-        assert settings == files, plane
+        # The database's authority is named by the URL, which is a secret.
+        assert settings == files - {"/etc/warder/database-ca/ca.crt"}, plane
+
+
+def test_the_databases_authority_is_where_every_process_that_connects_looks(production):
+    for name, pod in production.pods():
+        [container] = pod["containers"]
+        mounts = {mount["mountPath"] for mount in container.get("volumeMounts", [])}
+        connects = "WARDER_DATABASE_URL" in {entry["name"] for entry in container["env"]}
+        assert ("/etc/warder/database-ca" in mounts) == connects, name
 
 
 def test_secrets_come_from_secrets_only(rendered):

@@ -98,6 +98,24 @@ lifecycle:
       key: {{ .Values.controlPlane.database.key }}
 {{- end -}}
 
+{{- define "warder.databaseCaMount" -}}
+{{- if .Values.controlPlane.database.caSecret -}}
+- {name: database-ca, mountPath: /etc/warder/database-ca, readOnly: true}
+{{- end -}}
+{{- end -}}
+
+{{- define "warder.databaseCaVolume" -}}
+{{- with .Values.controlPlane.database -}}
+{{- if .caSecret -}}
+- name: database-ca
+  secret:
+    secretName: {{ .caSecret }}
+    defaultMode: 0440
+    items: [{key: {{ .caKey | quote }}, path: ca.crt}]
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/*
 What every pod has in common: no Kubernetes token, no service links (a release named "warder" would otherwise put
 WARDER_… variables of its own into the environment), no root, the runtime's seccomp profile.
