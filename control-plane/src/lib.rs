@@ -5,9 +5,9 @@
 
 pub mod config;
 pub mod app;
-mod router;
-mod accept;
-mod authenticate;
+pub mod router;
+pub mod accept;
+pub mod authenticate;
 pub mod authorize;
 pub mod api;
 pub mod grpc;
@@ -15,4 +15,4 @@ pub mod service;
 pub mod domain;
 pub mod store;
 pub mod vault;
-mod jobs;
+pub mod jobs;

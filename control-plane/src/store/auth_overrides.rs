@@ -5,7 +5,7 @@ use warder_shared::id::{OverrideId, ServerId};
 use warder_shared::principal::Principal;
 
 use super::query::{Conn, Value, values_of};
-use super::row::{FromRow, Row};
+use super::row::{FromRow, Number, Row};
 use super::subject::{principal_columns, read_principal};
 use super::tx::Tx;
 use super::Result;
@@ -44,8 +44,34 @@ pub async fn put(tx: &mut Tx, record: &AuthOverride, sealed_values: &[u8]) -> Re
         record.created_at,
         record.updated_at,
     ];
+    let is_first = !exist_for_server(&mut *tx, record.server_id).await?;
     Conn::from(&mut *tx).execute(SQL, values).await?;
+    if is_first {
+        tx.record_change(Change::Server(record.server_id)).await?;
+    }
     tx.record_change(Change::Credential(record.server_id, record.subject)).await
+}
+
+/// Whether anybody has an override of a server. Pods are told, since they ask for credentials of a
+/// server only where there may be one; so the first and the last override also change the server.
+///
+/// # Errors
+/// When the database fails.
+pub async fn exist_for_server(conn: impl Into<Conn<'_>>, server: ServerId) -> Result<bool> {
+    const SQL: &str = "SELECT COUNT(*) AS number FROM \
+        (SELECT id FROM auth_overrides WHERE server_id = $1 LIMIT 1) AS one";
+    let found: Number = conn.into().fetch_one(SQL, values_of![server.as_uuid()]).await?;
+    Ok(found.0 > 0)
+}
+
+/// The servers of which anybody has an override.
+///
+/// # Errors
+/// When the database fails.
+pub async fn overridden_servers(conn: impl Into<Conn<'_>>) -> Result<Vec<ServerId>> {
+    const SQL: &str = "SELECT DISTINCT server_id FROM auth_overrides";
+    let servers: Vec<Overridden> = conn.into().fetch_all(SQL, Vec::new()).await?;
+    Ok(servers.into_iter().map(|server| server.0).collect())
 }
 
 /// A caller's override of a server.
@@ -119,7 +145,7 @@ pub async fn delete(tx: &mut Tx, server: ServerId, subject: Principal) -> Result
     let (kind, id) = principal_columns(subject);
     let found = Conn::from(&mut *tx).execute(SQL, values_of![server.as_uuid(), kind, id]).await? > 0;
     if found {
-        tx.record_change(Change::Credential(server, subject)).await?;
+        record_removal(tx, server, subject).await?;
     }
     Ok(found)
 }
@@ -152,12 +178,27 @@ pub async fn delete_of_subject(tx: &mut Tx, subject: Principal) -> Result<Vec<Se
 async fn removed(tx: &mut Tx, sql: &'static str, values: Vec<Value>) -> Result<Vec<Key>> {
     let keys: Vec<Key> = Conn::from(&mut *tx).fetch_all(sql, values).await?;
     for Key(server, subject) in &keys {
-        tx.record_change(Change::Credential(*server, *subject)).await?;
+        record_removal(tx, *server, *subject).await?;
     }
     Ok(keys)
 }
 
+async fn record_removal(tx: &mut Tx, server: ServerId, subject: Principal) -> Result<()> {
+    if !exist_for_server(&mut *tx, server).await? {
+        tx.record_change(Change::Server(server)).await?;
+    }
+    tx.record_change(Change::Credential(server, subject)).await
+}
+
 struct Key(ServerId, Principal);
+
+struct Overridden(ServerId);
+
+impl FromRow for Overridden {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self(ServerId::from_uuid(row.get("server_id")?)))
+    }
+}
 
 impl FromRow for Key {
     fn from_row(row: &Row) -> Result<Self> {

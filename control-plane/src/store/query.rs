@@ -1,6 +1,6 @@
 //! Statements: one text and one list of values for both databases.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::Serialize;
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
@@ -94,7 +94,7 @@ values! {
     Int(i64, |number| number),
     Bool(bool, |truth| truth),
     Uuid(Uuid, |uuid| uuid),
-    Time(DateTime<Utc>, |at| at),
+    Time(DateTime<Utc>, |at: DateTime<Utc>| at.trunc_subsecs(6)),
     Bytes(Vec<u8>, |bytes| bytes),
     Bytes(&[u8], |bytes: &[u8]| bytes.to_vec()),
 }

@@ -1,0 +1,321 @@
+//! Every refusal of the REST API, as problem details (RFC 9457).
+
+use std::{error::Error, sync::Arc};
+
+use axum::{
+    extract::Request,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    accept::RequestId,
+    authenticate::Unauthenticated,
+    authorize::Denied,
+    service::{Consequences, Failure, Violation},
+};
+
+/// Why a request was refused: what the caller hears, and what is logged.
+#[derive(Debug)]
+pub struct Problem {
+    kind: Kind,
+    detail: String,
+    errors: Vec<Violation>,
+    would_delete: Option<Consequences>,
+    /// Logged, never sent.
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// The closed list of problem types. Names are part of the API: they never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The body is not JSON, or not in UTF-8, or a parameter cannot be read.
+    MalformedRequest,
+    /// The request can be read, but breaks a rule; `errors` says where.
+    ValidationFailed,
+    /// The request asks for something that this version does not do.
+    Unsupported,
+    /// No valid token came with the request.
+    Unauthenticated,
+    /// The caller is known and may see the resource, but not do this.
+    Forbidden,
+    /// There is no such resource for this caller.
+    NotFound,
+    /// The resource has other methods.
+    MethodNotAllowed,
+    /// Something of this name exists already.
+    AlreadyExists,
+    /// The request would leave nobody who can administrate.
+    LastAdministrator,
+    /// The request would delete stored credentials; `would_delete` names them.
+    ConfirmationRequired,
+    /// `If-Match` or `If-None-Match` does not hold.
+    PreconditionFailed,
+    /// The body is larger than the API reads.
+    PayloadTooLarge,
+    /// The body is not declared as `application/json`.
+    UnsupportedMediaType,
+    /// The body did not arrive in time.
+    RequestTimeout,
+    /// Our fault.
+    Internal,
+}
+
+impl Kind {
+    const fn facts(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::MalformedRequest => (
+                StatusCode::BAD_REQUEST,
+                "urn:warder:problem:malformed-request",
+                "The request cannot be read",
+            ),
+            Self::ValidationFailed => (
+                StatusCode::BAD_REQUEST,
+                "urn:warder:problem:validation-failed",
+                "The request breaks a rule",
+            ),
+            Self::Unsupported => (
+                StatusCode::BAD_REQUEST,
+                "urn:warder:problem:unsupported",
+                "Not supported by this version",
+            ),
+            Self::Unauthenticated => (
+                StatusCode::UNAUTHORIZED,
+                "urn:warder:problem:unauthenticated",
+                "A valid token is required",
+            ),
+            Self::Forbidden => (
+                StatusCode::FORBIDDEN,
+                "urn:warder:problem:forbidden",
+                "Not allowed",
+            ),
+            Self::NotFound => (
+                StatusCode::NOT_FOUND,
+                "urn:warder:problem:not-found",
+                "Not found",
+            ),
+            Self::MethodNotAllowed => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "urn:warder:problem:method-not-allowed",
+                "Method not allowed",
+            ),
+            Self::AlreadyExists => (
+                StatusCode::CONFLICT,
+                "urn:warder:problem:already-exists",
+                "Already exists",
+            ),
+            Self::LastAdministrator => (
+                StatusCode::CONFLICT,
+                "urn:warder:problem:last-administrator",
+                "The last administrator stays",
+            ),
+            Self::ConfirmationRequired => (
+                StatusCode::CONFLICT,
+                "urn:warder:problem:confirmation-required",
+                "Stored credentials would be deleted",
+            ),
+            Self::PreconditionFailed => (
+                StatusCode::PRECONDITION_FAILED,
+                "urn:warder:problem:precondition-failed",
+                "The resource has changed",
+            ),
+            Self::PayloadTooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "urn:warder:problem:payload-too-large",
+                "The body is too large",
+            ),
+            Self::UnsupportedMediaType => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "urn:warder:problem:unsupported-media-type",
+                "The body must be JSON",
+            ),
+            Self::RequestTimeout => (
+                StatusCode::REQUEST_TIMEOUT,
+                "urn:warder:problem:request-timeout",
+                "The body came too slowly",
+            ),
+            Self::Internal => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "urn:warder:problem:internal",
+                "Internal error",
+            ),
+        }
+    }
+}
+
+/// Problem details, as sent (RFC 9457 section 3).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody {
+    /// What went wrong, as a stable URI: `urn:warder:problem:…`.
+    #[serde(rename = "type")]
+    problem: &'static str,
+    /// The same in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What went wrong with this very request.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    detail: String,
+    /// The same as in the `X-Request-Id` header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    /// Each broken rule, for `validation-failed` and `unsupported`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Violation>,
+    /// What `?confirm=true` would delete, for `confirmation-required`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would_delete: Option<Consequences>,
+}
+
+impl Problem {
+    /// A problem of this kind; `detail` is read by the caller.
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+            errors: Vec::new(),
+            would_delete: None,
+            cause: None,
+        }
+    }
+
+    /// One broken rule, at a JSON pointer (RFC 6901).
+    pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::violations(vec![Violation::new(pointer, detail)])
+    }
+
+    fn violations(errors: Vec<Violation>) -> Self {
+        let detail = errors
+            .iter()
+            .map(Violation::to_string)
+            .collect::<Vec<_>>()
+            .join("; ");
+        Self {
+            errors,
+            ..Self::new(Kind::ValidationFailed, detail)
+        }
+    }
+
+    /// Something broke on our side: the caller hears the request id, the log hears the cause.
+    pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            cause: Some(cause.into()),
+            ..Self::new(Kind::Internal, "")
+        }
+    }
+}
+
+impl From<Unauthenticated> for Problem {
+    fn from(refusal: Unauthenticated) -> Self {
+        match refusal {
+            Unauthenticated::Ambiguous => Self::new(Kind::MalformedRequest, refusal.to_string()),
+            Unauthenticated::Missing | Unauthenticated::Invalid => {
+                Self::new(Kind::Unauthenticated, refusal.to_string())
+            }
+            Unauthenticated::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Unknown { .. } => Self::new(Kind::NotFound, denied.to_string()),
+            Denied::Forbidden { .. } => Self::new(Kind::Forbidden, denied.to_string()),
+            Denied::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Invalid(errors) => Self::violations(errors),
+            Failure::Unsupported(violation) => Self {
+                errors: vec![violation.clone()],
+                ..Self::new(Kind::Unsupported, violation.detail().to_owned())
+            },
+            Failure::NotFound { .. } => Self::new(Kind::NotFound, failure.to_string()),
+            Failure::AlreadyExists { .. } => Self::new(Kind::AlreadyExists, failure.to_string()),
+            Failure::LastAdministrator => Self::new(Kind::LastAdministrator, failure.to_string()),
+            Failure::PreconditionFailed => Self::new(Kind::PreconditionFailed, failure.to_string()),
+            Failure::ConfirmationRequired(consequences) => {
+                let detail = "Stored credentials no longer fit; repeat the request with ?confirm=true to delete them";
+                Self {
+                    would_delete: Some(consequences),
+                    ..Self::new(Kind::ConfirmationRequired, detail)
+                }
+            }
+            Failure::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
+/// The body is written by [`render`], which knows the request id.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, ..) = self.kind.facts();
+        let mut response = status.into_response();
+        if self.kind == Kind::Unauthenticated {
+            response.headers_mut().insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"warder\""),
+            );
+        }
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+impl IntoResponse for Unauthenticated {
+    fn into_response(self) -> Response {
+        Problem::from(self).into_response()
+    }
+}
+
+/// Layer: writes the body of a problem, and logs what must not be in it.
+pub async fn render(request: Request, next: Next) -> Response {
+    let request_id = request
+        .extensions()
+        .get::<RequestId>()
+        .map(ToString::to_string);
+    let mut response = next.run(request).await;
+    let Some(problem) = response.extensions_mut().remove::<Arc<Problem>>() else {
+        return response;
+    };
+    if let Some(cause) = &problem.cause {
+        tracing::error!(
+            request.id = request_id.as_deref().unwrap_or_default(),
+            error = &**cause as &dyn Error,
+            "A request to the API failed"
+        );
+    }
+    let body = problem.body(request_id);
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    let text = serde_json::to_vec(&body).unwrap_or_default();
+    Response::from_parts(parts, text.into())
+}
+
+impl Problem {
+    fn body(&self, request_id: Option<String>) -> ProblemBody {
+        let (status, problem, title) = self.kind.facts();
+        ProblemBody {
+            problem,
+            title,
+            status: status.as_u16(),
+            detail: self.detail.clone(),
+            request_id,
+            errors: self.errors.clone(),
+            would_delete: self.would_delete.clone(),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The verified caller of a REST request.
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use warder_shared::{
+    id::{TeamId, TokenId},
+    principal::Principal,
+};
+
+use super::bearer;
+use crate::{
+    accept::RequestId,
+    domain::{Actor, TenantRole, User},
+    service::{Services, subjects::PrincipalName},
+    store::{self, StoreError},
+};
+
+/// Who calls, proved by a token. Only this module can make one.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    principal: Principal,
+    name: PrincipalName,
+    roles: Vec<TenantRole>,
+    teams: Vec<TeamId>,
+    token: TokenId,
+    request_id: RequestId,
+}
+
+/// Why nobody is authenticated. The caller never hears what is wrong with a token.
+#[derive(Debug, thiserror::Error)]
+pub enum Unauthenticated {
+    /// No bearer token came.
+    #[error("send a token as `Authorization: Bearer …`")]
+    Missing,
+    /// More than one `Authorization` header came (T9).
+    #[error("send exactly one Authorization header")]
+    Ambiguous,
+    /// The token is not one of ours, not live, or its owner is not active.
+    #[error("the token is not valid")]
+    Invalid,
+    /// It could not be found out.
+    #[error("internal error")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Caller {
+    /// The one who calls.
+    #[must_use]
+    pub const fn principal(&self) -> Principal {
+        self.principal
+    }
+
+    /// Email of the user, or name of the virtual account.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match &self.name {
+            PrincipalName::User(email) => email.as_str(),
+            PrincipalName::VirtualAccount(name) => name.as_str(),
+        }
+    }
+
+    /// Tenant roles; a virtual account has none.
+    #[must_use]
+    pub fn roles(&self) -> &[TenantRole] {
+        &self.roles
+    }
+
+    /// Teams of the user; a virtual account is in none.
+    #[must_use]
+    pub fn teams(&self) -> &[TeamId] {
+        &self.teams
+    }
+
+    /// The token that was used.
+    #[must_use]
+    pub const fn token(&self) -> TokenId {
+        self.token
+    }
+
+    /// The request that the caller made.
+    #[must_use]
+    pub const fn request_id(&self) -> &RequestId {
+        &self.request_id
+    }
+
+    /// Whether the caller may do everything.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.roles.contains(&TenantRole::Admin)
+    }
+
+    /// The caller, as people write them.
+    #[must_use]
+    pub fn principal_name(&self) -> PrincipalName {
+        self.name.clone()
+    }
+
+    /// The caller, for the audit log.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor::principal(self.principal, Some(self.name().to_owned()))
+    }
+}
+
+impl FromRequestParts<Services> for Caller {
+    type Rejection = Unauthenticated;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        services: &Services,
+    ) -> Result<Self, Unauthenticated> {
+        let request_id = parts
+            .extensions
+            .get::<RequestId>()
+            .cloned()
+            .ok_or_else(|| Unauthenticated::Internal("the request has no id".into()))?;
+        let token = bearer::token(&parts.headers)?;
+        verify(services, token, request_id).await
+    }
+}
+
+/// Verifies a token as a pod would, then its record and its owner, which a pod hears of by the stream.
+async fn verify(
+    services: &Services,
+    token: &str,
+    request_id: RequestId,
+) -> Result<Caller, Unauthenticated> {
+    let claims = services.keys.verify(token).map_err(|error| {
+        tracing::debug!(request.id = %request_id, "a token was refused: {error}");
+        Unauthenticated::Invalid
+    })?;
+    let mut tx = services.store.begin_read().await?;
+    let record = store::tokens::find(&mut tx, claims.jti).await?;
+    let live = record
+        .is_some_and(|record| record.owner == claims.sub && record.is_live(services.clock().now()));
+    if !live {
+        return Err(Unauthenticated::Invalid);
+    }
+    let (name, roles, teams) = match claims.sub {
+        Principal::User(id) => {
+            let user = store::users::find(&mut tx, id)
+                .await?
+                .filter(User::is_active);
+            let user = user.ok_or(Unauthenticated::Invalid)?;
+            let teams = store::teams::of_user(&mut tx, id).await?;
+            (
+                PrincipalName::User(user.email),
+                user.roles,
+                teams.into_iter().map(|team| team.id).collect(),
+            )
+        }
+        Principal::VirtualAccount(id) => {
+            let account = store::virtual_accounts::find(&mut tx, id).await?;
+            let account = account.ok_or(Unauthenticated::Invalid)?;
+            (
+                PrincipalName::VirtualAccount(account.name),
+                Vec::new(),
+                Vec::new(),
+            )
+        }
+    };
+    Ok(Caller {
+        principal: claims.sub,
+        name,
+        roles,
+        teams,
+        token: claims.jti,
+        request_id,
+    })
+}
+
+impl From<StoreError> for Unauthenticated {
+    fn from(error: StoreError) -> Self {
+        Self::Internal(error.into())
+    }
+}

@@ -1,0 +1,65 @@
+//! What the control plane does on its own, over and over. Every replica runs every job; each of them
+//! asks first whether something is due, and does it in a transaction that only one replica can win.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::service::keys::Keys;
+use crate::service::tokens;
+use crate::store::{self, Store, StoreError};
+
+/// How soon a replaced token ends after its grace period.
+const RETIREMENT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often the keys are looked after: well below the time between publishing and using one.
+const KEY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How often things are forgotten.
+const CLEANING_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// How many versions of changes are remembered: pods that are further behind get the whole state.
+const REMEMBERED_VERSIONS: i64 = 20_000;
+
+/// How long expired tokens stay in lists.
+const EXPIRED_TOKENS: chrono::Duration = chrono::Duration::days(30);
+
+/// Runs every job until `shutdown`.
+pub async fn run(store: Store, keys: Keys, shutdown: CancellationToken) {
+    let mut retirement = every(RETIREMENT_INTERVAL);
+    let mut rotation = every(KEY_INTERVAL);
+    let mut cleaning = every(CLEANING_INTERVAL);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = retirement.tick() => report("token retirement", tokens::retire_due(&store).await),
+            _ = rotation.tick() => report("key rotation", keys.maintain().await),
+            _ = cleaning.tick() => report("cleaning", clean(&store).await),
+        }
+    }
+}
+
+/// Forgets changes that no pod asks for any more, and tokens that expired long ago.
+///
+/// # Errors
+/// When the database fails; it is done again at the next call.
+pub async fn clean(store: &Store) -> Result<(), StoreError> {
+    let mut tx = store.begin().await?;
+    store::changes::forget(&mut tx, REMEMBERED_VERSIONS).await?;
+    let limit = tx.now() - EXPIRED_TOKENS;
+    store::tokens::delete_expired(&mut tx, limit).await?;
+    tx.commit().await
+}
+
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut interval = interval_at(Instant::now() + period, period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+fn report<T, E: std::fmt::Display>(job: &'static str, result: Result<T, E>) {
+    if let Err(error) = result {
+        tracing::warn!(job, "the job {job} failed and is tried again later: {error}");
+    }
+}

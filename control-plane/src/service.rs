@@ -1,0 +1,37 @@
+//! Use cases, one file per noun.
+//!
+//! A use case that changes something takes a [`Permit`](crate::authorize::Permit), does its work in one
+//! transaction and writes the audit record in the same one.
+//!
+//! **Invariant:** nothing here knows HTTP or gRPC, and SQL stays in [`crate::store`].
+
+mod failure;
+mod precondition;
+mod services;
+mod text;
+pub mod words;
+pub mod subjects;
+pub mod me;
+pub mod users;
+pub mod teams;
+pub mod issued;
+pub mod personal_access_tokens;
+pub mod virtual_accounts;
+pub mod virtual_account_tokens;
+pub mod servers;
+pub mod collaborators;
+pub mod overrides;
+pub mod connections;
+pub mod explain;
+pub mod audit;
+pub mod bootstrap;
+pub mod keys;
+pub mod tokens;
+pub mod nodes;
+pub mod feed;
+pub mod resolve;
+pub mod audit_report;
+
+pub use failure::{Consequences, Failure, LostOverride, Violation, Violations, pointer_step};
+pub use precondition::{Fingerprint, Precondition};
+pub use services::Services;

@@ -1,0 +1,51 @@
+//! What the use cases work with.
+
+use warder_shared::{clock::Clock, egress::EgressRules};
+
+use crate::{service::keys::Keys, store::Store, vault::Vault};
+
+/// The parts that use cases work with. Clones share them.
+#[derive(Clone)]
+pub struct Services {
+    pub(crate) store: Store,
+    pub(crate) vault: Vault,
+    pub(crate) keys: Keys,
+    pub(crate) egress: EgressRules,
+}
+
+impl Services {
+    /// Puts the parts together.
+    #[must_use]
+    pub const fn new(store: Store, vault: Vault, keys: Keys, egress: EgressRules) -> Self {
+        Self {
+            store,
+            vault,
+            keys,
+            egress,
+        }
+    }
+
+    /// The clock that everything here is dated by.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        self.store.clock()
+    }
+
+    /// The gateway's external URL, without a trailing slash.
+    #[must_use]
+    pub fn gateway_url(&self) -> &str {
+        self.keys.audience()
+    }
+
+    /// The public keys of gateway tokens as a JWK set (RFC 7517).
+    #[must_use]
+    pub fn jwks(&self) -> serde_json::Value {
+        self.keys.jwks()
+    }
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Services")
+    }
+}
