@@ -29,6 +29,8 @@ pub(crate) struct Accepted {
     pub(crate) headers: HeaderMap,
     pub(crate) server: String,
     pub(crate) body: Incoming,
+    /// Only this module makes one.
+    _checked: (),
 }
 
 /// What to do with a request.
@@ -67,6 +69,7 @@ pub(crate) fn check(
         headers: parts.headers,
         server,
         body,
+        _checked: (),
     })))
 }
 

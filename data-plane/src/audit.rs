@@ -1,18 +1,14 @@
 //! What happened: one record a call, opened first and closed when the answer has ended.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    borrow::Cow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
-use warder_shared::{
-    id::TokenId,
-    principal::Principal,
-    proto::{
-        timestamp,
-        v1::{AuditEvent, Outcome},
-    },
-    snapshot::Server,
-};
+use warder_shared::{id::TokenId, principal::Principal, proto::v1::Outcome, snapshot::Server};
 
 use crate::{
     error::Rejection,
@@ -32,20 +28,27 @@ pub(crate) struct Audit {
     metrics: Metrics,
 }
 
-/// The record of one call. Dropping it writes it, so none can be forgotten, also not one of a call
-/// that was cancelled.
-pub(crate) struct Record {
-    audit: Audit,
+/// What happened in one call. It becomes text when it is reported, not while the call waits.
+pub(crate) struct Event {
     id: Uuid,
     at: DateTime<Utc>,
-    started: Instant,
     identity: Option<(Principal, TokenId)>,
     server: Option<Arc<Server>>,
     method: &'static str,
     object: Option<String>,
     outcome: Outcome,
-    reason: String,
+    reason: Cow<'static, str>,
     status: u16,
+    duration: Duration,
+}
+
+/// The record of one call. Dropping it writes it, so none can be forgotten, also not one of a call
+/// that was cancelled.
+pub(crate) struct Record {
+    audit: Audit,
+    started: Instant,
+    /// There until it is written.
+    event: Option<Event>,
 }
 
 impl Audit {
@@ -64,114 +67,113 @@ impl Audit {
 
     /// Opens the record of a call. Until somebody says otherwise, it failed.
     pub(crate) fn open(&self, id: Uuid, at: DateTime<Utc>) -> Record {
-        Record {
-            audit: self.clone(),
+        let event = Event {
             id,
             at,
-            started: Instant::now(),
             identity: None,
             server: None,
             method: "",
             object: None,
             outcome: Outcome::Failed,
-            reason: String::from("the client went away"),
+            reason: Cow::Borrowed("the client went away"),
             status: 0,
+            duration: Duration::ZERO,
+        };
+        Record {
+            audit: self.clone(),
+            started: Instant::now(),
+            event: Some(event),
         }
     }
 }
 
 impl Record {
-    /// Id of the request.
-    pub(crate) fn id(&self) -> Uuid {
-        self.id
+    fn note(&mut self, change: impl FnOnce(&mut Event)) {
+        if let Some(event) = &mut self.event {
+            change(event);
+        }
     }
 
     /// Who calls, with which token.
     pub(crate) fn identity(&mut self, principal: Principal, token: TokenId) {
-        self.identity = Some((principal, token));
+        self.note(|event| event.identity = Some((principal, token)));
     }
 
     /// Which server they reached.
     pub(crate) fn server(&mut self, server: &Arc<Server>) {
-        self.server = Some(server.clone());
+        self.note(|event| event.server = Some(server.clone()));
     }
 
     /// What they ask for.
     pub(crate) fn method(&mut self, method: &'static str) {
-        self.method = method;
+        self.note(|event| event.method = method);
     }
 
     /// Which tool, prompt, resource or task they name.
     pub(crate) fn object(&mut self, object: &str) {
-        self.object = Some(object.chars().take(256).collect());
+        self.note(|event| event.object = Some(object.chars().take(256).collect()));
     }
 
     /// It was refused, or it failed.
     pub(crate) fn rejected(&mut self, rejection: &Rejection) {
-        self.outcome = if rejection.is_denial() {
-            Outcome::Denied
-        } else {
-            Outcome::Failed
-        };
-        self.reason = rejection.reason().to_owned();
-        self.status = rejection.status().as_u16();
+        self.note(|event| {
+            event.outcome = if rejection.is_denial() {
+                Outcome::Denied
+            } else {
+                Outcome::Failed
+            };
+            event.reason = rejection.reason().clone();
+            event.status = rejection.status().as_u16();
+        });
     }
 
     /// The server answered.
     pub(crate) fn answered(&mut self, status: u16) {
-        self.outcome = Outcome::Allowed;
-        self.reason = String::new();
-        self.status = status;
+        self.note(|event| {
+            event.outcome = Outcome::Allowed;
+            event.reason = Cow::Borrowed("");
+            event.status = status;
+        });
     }
 
     /// The answer ended before it was whole.
     pub(crate) fn broke_off(&mut self, reason: &'static str) {
-        self.outcome = Outcome::Failed;
-        reason.clone_into(&mut self.reason);
+        self.note(|event| {
+            event.outcome = Outcome::Failed;
+            event.reason = Cow::Borrowed(reason);
+        });
     }
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let elapsed = self.started.elapsed();
+        let Some(mut event) = self.event.take() else {
+            return;
+        };
+        event.duration = self.started.elapsed();
         let metrics = &self.audit.metrics;
-        let outcome = match self.outcome {
+        let outcome = match event.outcome {
             Outcome::Allowed => "allowed",
             Outcome::Denied => "denied",
             Outcome::Failed | Outcome::Unspecified => "failed",
         };
-        let server = self
+        let server = event
             .server
             .as_ref()
             .map_or_else(Arc::default, |server| server.name.shared());
-        metrics
-            .calls
-            .get_or_create(&CallLabels {
-                server,
-                method: self.method,
-                outcome,
-            })
-            .inc();
+        let labels = CallLabels {
+            server,
+            method: event.method,
+            outcome,
+        };
+        metrics.calls.get_or_create(&labels).inc();
+        let label = MethodLabel {
+            method: event.method,
+        };
         metrics
             .duration
-            .get_or_create(&MethodLabel {
-                method: self.method,
-            })
-            .observe(elapsed.as_secs_f64());
-        let text = |value: Option<String>| value.unwrap_or_default();
-        self.audit.queue.push(AuditEvent {
-            id: self.id.to_string(),
-            at: Some(timestamp(self.at)),
-            principal: text(self.identity.map(|(principal, _)| principal.to_string())),
-            token_id: text(self.identity.map(|(_, token)| token.to_string())),
-            server: text(self.server.as_ref().map(|server| server.name.to_string())),
-            method: self.method.to_owned(),
-            object: text(self.object.take()),
-            outcome: self.outcome.into(),
-            reason: std::mem::take(&mut self.reason),
-            http_status: self.status.into(),
-            duration_us: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
-            request_id: self.id.to_string(),
-        });
+            .get_or_create(&label)
+            .observe(event.duration.as_secs_f64());
+        self.audit.queue.push(event);
     }
 }

@@ -39,6 +39,8 @@ pub(crate) struct Identity {
     pub(crate) caller: Caller,
     /// The token as received. The control plane wants to see it before it opens the vault (T62).
     pub(crate) token: SecretString,
+    /// Only this module makes one, and only of a token that it verified.
+    _verified: (),
 }
 
 /// Verified tokens. A signature is checked once; everything that may change is checked each time.
@@ -111,6 +113,7 @@ pub(crate) fn bearer(
         mut headers,
         server,
         body,
+        ..
     } = accepted;
     let token = take_token(&mut headers)?;
     let claims = tokens.claims(token.expose_secret(), snapshot.keys(), now)?;
@@ -126,6 +129,7 @@ pub(crate) fn bearer(
             claims,
             caller,
             token,
+            _verified: (),
         },
     })
 }

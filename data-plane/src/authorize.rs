@@ -33,6 +33,8 @@ pub(crate) struct Authorized {
     pub(crate) headers: HeaderMap,
     pub(crate) call: Call,
     pub(crate) session: Option<Session>,
+    /// Only this module makes one.
+    _allowed: (),
 }
 
 /// What is asked of the server.
@@ -139,6 +141,7 @@ pub(crate) async fn call(
         headers,
         call,
         session,
+        _allowed: (),
     })
 }
 

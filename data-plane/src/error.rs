@@ -184,7 +184,7 @@ impl Rejection {
     }
 
     /// For the audit trail.
-    pub(crate) fn reason(&self) -> &str {
+    pub(crate) fn reason(&self) -> &Cow<'static, str> {
         &self.reason
     }
 

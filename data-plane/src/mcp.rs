@@ -8,5 +8,6 @@ pub(crate) mod message;
 pub(crate) mod revision;
 pub(crate) mod mirror;
 pub(crate) mod list;
+pub(crate) mod unknown_tool;
 pub(crate) mod sse;
 pub(crate) mod session;

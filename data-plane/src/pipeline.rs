@@ -39,7 +39,8 @@ pub(crate) async fn handle(
     // Until the answer has ended, no other request's head is awaited on this connection.
     let exchange = connection.exchange(request.version() >= Version::HTTP_2);
     let now = gateway.clock.now();
-    let mut record = gateway.audit.open(gateway.ids.next(now), now);
+    let id = gateway.ids.next(now);
+    let mut record = gateway.audit.open(id, now);
     let origin = request.headers().get(header::ORIGIN).cloned();
     let mut response = match call(gateway, &exchange, request, &mut record).await {
         Ok(response) => {
@@ -49,7 +50,7 @@ pub(crate) async fn handle(
         Err(rejection) => {
             record.rejected(&rejection);
             rejection
-                .into_response(&record.id().to_string())
+                .into_response(&id.to_string())
                 .map(AnswerBody::Whole)
         }
     };

@@ -31,6 +31,8 @@ pub(crate) struct Equipped {
     pub(crate) credential: HeaderMap,
     /// Of the stored part of the credential, if there is one.
     pub(crate) stamp: Option<Stamp>,
+    /// Only this module makes one.
+    _attached: (),
 }
 
 /// One header of a credential.
@@ -51,6 +53,7 @@ pub(crate) async fn credential(
         mut headers,
         call,
         session,
+        ..
     } = authorized;
     let (credential, stamp) = layers(credentials, &identity, &server, &mut headers)
         .await
@@ -63,6 +66,7 @@ pub(crate) async fn credential(
         session,
         credential,
         stamp,
+        _attached: (),
     })
 }
 

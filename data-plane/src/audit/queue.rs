@@ -7,7 +7,9 @@ use std::{
 
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
-use warder_shared::proto::v1::{AuditEvent, Outcome};
+use warder_shared::proto::v1::Outcome;
+
+use super::Event;
 
 /// Most events of each kind that wait: while the control plane is away, the oldest are lost beyond
 /// this, and counted.
@@ -18,7 +20,7 @@ const BATCH: usize = 1_000;
 
 /// Two queues, so that no flood of allowed calls pushes out a refusal.
 pub(crate) struct Queue {
-    lanes: [Mutex<VecDeque<AuditEvent>>; 2],
+    lanes: [Mutex<VecDeque<Event>>; 2],
     filled: Notify,
     dropped: Counter,
 }
@@ -32,8 +34,8 @@ impl Queue {
         }
     }
 
-    pub(super) fn push(&self, event: AuditEvent) {
-        let lane = usize::from(event.outcome() == Outcome::Denied);
+    pub(super) fn push(&self, event: Event) {
+        let lane = usize::from(event.outcome == Outcome::Denied);
         let mut events = self.lanes[lane]
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
@@ -67,7 +69,7 @@ impl Queue {
     }
 
     /// Takes the next report, refusals first.
-    pub(super) fn take(&self) -> Vec<AuditEvent> {
+    pub(super) fn take(&self) -> Vec<Event> {
         let mut batch = Vec::new();
         for lane in self.lanes.iter().rev() {
             let mut events = lane.lock().unwrap_or_else(PoisonError::into_inner);
@@ -82,11 +84,14 @@ impl Queue {
 mod tests {
     use super::*;
 
-    fn event(outcome: Outcome, number: usize) -> AuditEvent {
-        AuditEvent {
-            outcome: outcome.into(),
-            id: number.to_string(),
-            ..AuditEvent::default()
+    fn event(outcome: Outcome, number: u16) -> Event {
+        let (id, at) = (uuid::Uuid::nil(), chrono::DateTime::UNIX_EPOCH);
+        let mut record = crate::audit::Audit::new(crate::metrics::Metrics::new().0).open(id, at);
+        let event = record.event.take().expect("an open record");
+        Event {
+            outcome,
+            status: number,
+            ..event
         }
     }
 
@@ -95,14 +100,14 @@ mod tests {
         let queue = Queue::new(Counter::default());
         queue.push(event(Outcome::Denied, 0));
         for number in 0..CAPACITY + 7 {
-            queue.push(event(Outcome::Allowed, number));
+            queue.push(event(
+                Outcome::Allowed,
+                u16::try_from(number).unwrap_or(u16::MAX),
+            ));
         }
         assert_eq!(queue.dropped.get(), 7);
         let batch = queue.take();
         assert_eq!(batch.len(), BATCH);
-        assert_eq!(
-            (batch[0].outcome(), batch[1].id.as_str()),
-            (Outcome::Denied, "7")
-        );
+        assert_eq!((batch[0].outcome, batch[1].status), (Outcome::Denied, 7));
     }
 }

@@ -4,11 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
-use warder_shared::proto::v1::{
-    AuditEvent, ReportRequest, audit_service_client::AuditServiceClient,
+use warder_shared::proto::{
+    timestamp,
+    v1::{AuditEvent, ReportRequest, audit_service_client::AuditServiceClient},
 };
 
-use super::Queue;
+use super::{Event, Queue};
 use crate::link::{Link, RPC_TIMEOUT};
 
 /// How long the first event waits for others.
@@ -19,7 +20,7 @@ const GATHER: Duration = Duration::from_millis(200);
 /// A batch is sent again until it is acknowledged; the control plane knows events by id.
 pub(crate) async fn report(queue: Arc<Queue>, link: Arc<Link>, stop: CancellationToken) {
     let mut pause = Duration::ZERO;
-    let mut batch = Vec::new();
+    let mut batch: Vec<AuditEvent> = Vec::new();
     loop {
         if batch.is_empty() {
             tokio::select! {
@@ -32,7 +33,7 @@ pub(crate) async fn report(queue: Arc<Queue>, link: Arc<Link>, stop: Cancellatio
                     () = stop.cancelled() => {}
                 }
             }
-            batch = queue.take();
+            batch = queue.take().into_iter().map(AuditEvent::from).collect();
             if batch.is_empty() && stop.is_cancelled() {
                 return;
             }
@@ -73,4 +74,24 @@ async fn send(link: &Link, events: &[AuditEvent]) -> Result<(), Status> {
         .report(request)
         .await?;
     Ok(())
+}
+
+impl From<Event> for AuditEvent {
+    fn from(event: Event) -> Self {
+        let text = |value: Option<String>| value.unwrap_or_default();
+        Self {
+            id: event.id.to_string(),
+            at: Some(timestamp(event.at)),
+            principal: text(event.identity.map(|(principal, _)| principal.to_string())),
+            token_id: text(event.identity.map(|(_, token)| token.to_string())),
+            server: text(event.server.map(|server| server.name.to_string())),
+            method: event.method.to_owned(),
+            object: text(event.object),
+            outcome: event.outcome.into(),
+            reason: event.reason.into_owned(),
+            http_status: event.status.into(),
+            duration_us: u64::try_from(event.duration.as_micros()).unwrap_or(u64::MAX),
+            request_id: event.id.to_string(),
+        }
+    }
 }

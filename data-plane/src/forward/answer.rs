@@ -10,13 +10,13 @@ use hyper::body::{Body as _, Incoming};
 use super::{
     AnswerBody, Forwarder,
     body::{MAX_ANSWER, Passing},
-    events::{EventStream, Listener},
+    events::{Awaited, EventStream, Listener},
     streams::Dependencies,
 };
 use crate::{
-    authorize::{Call, MessageCall, SESSION_ID},
+    authorize::{self, Call, MessageCall, SESSION_ID},
     error::{ErrorType, Rejection},
-    mcp::{list, method::Method, mirror, session::Owner},
+    mcp::{list, method::Method, mirror, session::Owner, unknown_tool},
     resolve::Equipped,
 };
 
@@ -47,7 +47,7 @@ pub(super) async fn shape(
                 HeaderValue::from_static("text/event-stream"),
             );
             headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-            AnswerBody::Events(Box::new(events(forwarder, equipped, body)))
+            AnswerBody::Events(Box::new(events(forwarder, equipped, body)?))
         }
         Kind::Json => {
             headers.insert(
@@ -193,23 +193,31 @@ fn listener(equipped: &Equipped) -> Listener {
     }
 }
 
-fn events(forwarder: &Forwarder, equipped: &Equipped, body: Incoming) -> EventStream {
-    let tool = match &equipped.call {
-        Call::Message(MessageCall {
-            method: Some(Method::ToolsCall),
-            named,
-            ..
-        }) => named.clone(),
+fn events(
+    forwarder: &Forwarder,
+    equipped: &Equipped,
+    body: Incoming,
+) -> Result<EventStream, Rejection> {
+    let tool = match called_tool(equipped) {
+        Called::Tool(tool) => Some(tool.to_owned()),
         _ => None,
     };
     let guard = forwarder.streams.open(Dependencies {
         claims: equipped.identity.claims.clone(),
         server: equipped.server.id,
         revision: equipped.server.revision,
-        tool,
+        tool: tool.clone(),
         stored_credential: equipped.stamp.is_some(),
         listening: matches!(equipped.call, Call::Stream),
     });
+    let guard = guard.ok_or_else(|| {
+        Rejection::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            ErrorType::RateLimited,
+            "too many streams of yours are open already",
+        )
+        .retry_after(Duration::from_secs(10))
+    })?;
     // What allowed it may have gone since it was asked for, before the stream was noted.
     if equipped
         .stamp
@@ -221,44 +229,77 @@ fn events(forwarder: &Forwarder, equipped: &Equipped, body: Incoming) -> EventSt
     forwarder
         .streams
         .review(&forwarder.live.view().snapshot, forwarder.clock.now());
-    EventStream::new(
-        body,
-        listener(equipped),
-        equipped.call.id().map(ToOwned::to_owned),
-        guard,
-    )
+    let awaited = equipped.call.id().map(|id| Awaited {
+        id: id.to_owned(),
+        tool,
+    });
+    Ok(EventStream::new(body, listener(equipped), awaited, guard))
 }
 
 async fn json(equipped: &Equipped, body: Incoming) -> Result<AnswerBody, Rejection> {
-    let too_large = || {
-        Rejection::new(
-            StatusCode::BAD_GATEWAY,
-            ErrorType::UpstreamUnavailable,
-            "the server's answer is larger than 16 MiB",
-        )
-    };
-    if body.size_hint().lower() > MAX_ANSWER {
+    let size = body.size_hint();
+    if size.lower() > MAX_ANSWER {
         return Err(too_large());
     }
-    let method = match &equipped.call {
-        Call::Message(message) => message.method,
-        _ => None,
-    };
-    match method {
-        Some(Method::ToolsList) => {
-            let limit = usize::try_from(MAX_ANSWER).unwrap_or(usize::MAX);
-            let bytes = Limited::new(body, limit)
-                .collect()
-                .await
-                .map_err(|_| too_large().because("broke off or too large"))?
-                .to_bytes();
-            filter(equipped, bytes)
+    match called_tool(equipped) {
+        Called::List => filter(equipped, whole(body).await?),
+        Called::Tool(tool)
+            if size
+                .upper()
+                .is_some_and(|upper| upper <= unknown_tool::MAX_LENGTH as u64) =>
+        {
+            let bytes = whole(body).await?;
+            let unknown =
+                std::str::from_utf8(&bytes).is_ok_and(|text| unknown_tool::says_so(text, tool));
+            if unknown {
+                Err(authorize::unknown_tool(tool).because("the server has no such tool"))
+            } else {
+                Ok(AnswerBody::Whole(bytes))
+            }
         }
         _ => Ok(AnswerBody::Passing(Passing::new(
             body,
             equipped.server.timeouts.idle_ms,
         ))),
     }
+}
+
+/// What of the answer has to be looked at.
+enum Called<'a> {
+    List,
+    Tool(&'a str),
+    Other,
+}
+
+fn called_tool(equipped: &Equipped) -> Called<'_> {
+    match &equipped.call {
+        Call::Message(MessageCall {
+            method: Some(Method::ToolsList),
+            ..
+        }) => Called::List,
+        Call::Message(MessageCall {
+            method: Some(Method::ToolsCall),
+            named: Some(tool),
+            ..
+        }) => Called::Tool(tool),
+        _ => Called::Other,
+    }
+}
+
+fn too_large() -> Rejection {
+    Rejection::new(
+        StatusCode::BAD_GATEWAY,
+        ErrorType::UpstreamUnavailable,
+        "the server's answer is larger than 16 MiB",
+    )
+}
+
+async fn whole(body: Incoming) -> Result<Bytes, Rejection> {
+    let limit = usize::try_from(MAX_ANSWER).unwrap_or(usize::MAX);
+    let collected = Limited::new(body, limit).collect().await;
+    Ok(collected
+        .map_err(|_| too_large().because("broke off or too large"))?
+        .to_bytes())
 }
 
 fn filter(equipped: &Equipped, bytes: Bytes) -> Result<AnswerBody, Rejection> {

@@ -20,10 +20,12 @@ use warder_shared::snapshot::{Caller, Server};
 
 use super::streams::StreamGuard;
 use crate::{
+    authorize,
     error::{ErrorType, Rejection},
     mcp::{
         list,
         sse::{Decoder, Event},
+        unknown_tool,
     },
 };
 
@@ -46,13 +48,21 @@ impl Listener {
     }
 }
 
+/// The answer that a stream is for.
+pub(super) struct Awaited {
+    /// JSON text of its id.
+    pub(super) id: String,
+    /// The tool that was called.
+    pub(super) tool: Option<String>,
+}
+
 /// The stream.
 pub(crate) struct EventStream {
     body: Incoming,
     decoder: Decoder,
     listener: Listener,
-    /// JSON text of the id whose answer ends a POST's stream; `None` for a GET.
-    awaited: Option<String>,
+    /// What a POST's stream is for; `None` for a GET.
+    awaited: Option<Awaited>,
     ended: Pin<Box<WaitForCancellationFutureOwned>>,
     _guard: StreamGuard,
     keep_alive: Pin<Box<Sleep>>,
@@ -66,7 +76,7 @@ impl EventStream {
     pub(super) fn new(
         body: Incoming,
         listener: Listener,
-        awaited: Option<String>,
+        awaited: Option<Awaited>,
         guard: StreamGuard,
     ) -> Self {
         let idle = match listener.server.timeouts.idle_ms {
@@ -146,7 +156,7 @@ impl EventStream {
     fn cut(&mut self, reason: &'static str) -> Poll<Option<Bytes>> {
         self.cut_off = Some(reason);
         self.over = true;
-        let Some(id) = self.awaited.take() else {
+        let Some(Awaited { id, .. }) = self.awaited.take() else {
             return Poll::Ready(None);
         };
         let rejection = Rejection::new(
@@ -194,7 +204,7 @@ struct Head<'a> {
 
 /// Looks at an event: it is empty (a priming event) or a message, and a list of tools in it has only the caller's
 /// tools. A list may also come on a GET stream, when a client resumes there.
-fn screen(listener: &Listener, awaited: &mut Option<String>, event: &mut Event) -> Screened {
+fn screen(listener: &Listener, awaited: &mut Option<Awaited>, event: &mut Event) -> Screened {
     if event.data.trim().is_empty() {
         return Screened::Pass;
     }
@@ -204,11 +214,19 @@ fn screen(listener: &Listener, awaited: &mut Option<String>, event: &mut Event) 
     if head.method.is_some() {
         return Screened::Pass;
     }
-    if head
-        .id
-        .is_some_and(|id| Some(id.get()) == awaited.as_deref())
+    let answered = awaited.take_if(|awaited| head.id.is_some_and(|id| id.get() == awaited.id));
+    if let Some(Awaited {
+        id,
+        tool: Some(tool),
+    }) = answered
+        && unknown_tool::says_so(&event.data, &tool)
     {
-        *awaited = None;
+        let body = authorize::unknown_tool(&tool)
+            .to_request(Some(&id))
+            .into_response("")
+            .into_body();
+        event.data = String::from_utf8_lossy(&body).into_owned();
+        return Screened::Pass;
     }
     match list::filter(&event.data, |tool| listener.permits(tool)) {
         Ok(None) => Screened::Pass,

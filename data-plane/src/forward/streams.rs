@@ -51,6 +51,9 @@ impl Dependencies {
     }
 }
 
+/// Most streams of the servers' own messages (GET) that one caller has open here (T67).
+const MAX_LISTENING: usize = 50;
+
 /// Every open stream of this pod.
 pub(crate) struct Streams {
     open: Mutex<HashMap<u64, (Dependencies, CancellationToken)>>,
@@ -76,20 +79,26 @@ impl Streams {
         }
     }
 
-    /// Notes a stream before its first byte is sent.
-    pub(crate) fn open(self: &Arc<Self>, dependencies: Dependencies) -> StreamGuard {
+    /// Notes a stream before its first byte is sent; `None` when its caller listens too often already.
+    pub(crate) fn open(self: &Arc<Self>, dependencies: Dependencies) -> Option<StreamGuard> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let ended = CancellationToken::new();
-        self.open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(number, (dependencies, ended.clone()));
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if dependencies.listening {
+            let caller = dependencies.claims.sub;
+            let alike =
+                |(other, _): &&(Dependencies, _)| other.listening && other.claims.sub == caller;
+            if open.values().filter(alike).count() >= MAX_LISTENING {
+                return None;
+            }
+        }
+        open.insert(number, (dependencies, ended.clone()));
         self.metrics.open_streams.inc();
-        StreamGuard {
+        Some(StreamGuard {
             streams: self.clone(),
             number,
             ended,
-        }
+        })
     }
 
     /// Ends every stream that the snapshot does not allow (any more).
