@@ -1,0 +1,19 @@
+//! The stories: what a person, an agent, an operator or an attacker does, and what must come of it.
+//!
+//! Every story starts the real binaries. Names begin with the row of the threat model that they cover, if there is one.
+
+mod support;
+
+mod first_call;
+mod sessions;
+mod revocation;
+mod static_stability;
+mod drain;
+mod outbound;
+mod client_headers;
+mod hostile_http;
+mod hostile_json;
+mod hostile_mirrors;
+mod node_credentials;
+mod operations;
+mod dev_command;

@@ -1,0 +1,112 @@
+//! Real MCP servers, each in a process of its own.
+
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::files::tests_folder;
+use crate::process::Process;
+use crate::recorded::{RecordFile, Request};
+use crate::wait::{self, PATIENCE};
+
+/// A real MCP server that records every request it receives.
+#[derive(Debug)]
+pub struct Upstream {
+    url: String,
+    record: RecordFile,
+    // Killed before its folder goes.
+    _process: Process,
+    _folder: TempDir,
+}
+
+/// How the FastMCP server is started.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FastMcp {
+    /// Without sessions.
+    pub stateless: bool,
+    /// Answers with JSON instead of event streams.
+    pub json: bool,
+    /// How many tools it has besides echo, add, slow, fail, `secret_admin`, headers and count.
+    pub extra_tools: usize,
+}
+
+impl FastMcp {
+    /// Starts `python/servers/serve.py` and waits until it listens.
+    pub async fn start(self) -> Upstream {
+        let mut command = Command::new(python());
+        command.arg(tests_folder().join("python/servers/serve.py"));
+        if self.stateless {
+            command.arg("--stateless");
+        }
+        if self.json {
+            command.arg("--json");
+        }
+        command.args(["--tools", &self.extra_tools.to_string()]);
+        Upstream::start("fastmcp server", command).await
+    }
+}
+
+/// The official everything server of the TypeScript SDK, which speaks the revisions with a handshake.
+#[derive(Debug, Clone, Copy)]
+pub struct Everything;
+
+impl Everything {
+    /// Starts `node/servers/everything.mjs` and waits until it listens.
+    pub async fn start(self) -> Upstream {
+        let mut command = Command::new("node");
+        command.arg(tests_folder().join("node/servers/everything.mjs"));
+        Upstream::start("everything server", command).await
+    }
+}
+
+impl Upstream {
+    /// Where its MCP endpoint is.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Every request that it has received, oldest first.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Request> {
+        self.record.read()
+    }
+
+    /// Every `tools/call` that it has received, oldest first.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Request> {
+        let mut requests = self.requests();
+        requests.retain(|request| request.rpc_method().as_deref() == Some("tools/call"));
+        requests
+    }
+
+    async fn start(name: &str, mut command: Command) -> Self {
+        let folder = TempDir::new().expect("the temporary folder is writable");
+        let address = folder.path().join("address.json");
+        let record = folder.path().join("requests.jsonl");
+        command.arg("--address-file").arg(&address).arg("--record").arg(&record);
+        let mut process = Process::spawn(name, command, &folder.path().join("log"));
+        let (url, _) = wait::until(&format!("the {name} listens"), PATIENCE, async || {
+            if let Some(status) = process.ended() {
+                panic!("the {name} ended with {status}: {}", process.log());
+            }
+            read_url(&address)
+        })
+        .await;
+        Self { url, record: RecordFile(record), _process: process, _folder: folder }
+    }
+}
+
+/// The interpreter of the virtual environment that `make` installs the Python requirements in.
+pub(crate) fn python() -> std::path::PathBuf {
+    let path = tests_folder().join(".cache/venv/bin/python");
+    assert!(path.exists(), "{} is missing: run `make test` once, which installs it", path.display());
+    path
+}
+
+fn read_url(address: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(address).ok()?;
+    let value: serde_json::Value = serde_json::from_str(&text).ok()?;
+    value["url"].as_str().map(str::to_owned)
+}
