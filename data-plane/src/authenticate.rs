@@ -4,23 +4,24 @@
 //! verified; there is no anonymous caller to fall back to (T8). The caller's `Authorization` header
 //! stops here: no later type has it.
 
-use std::sync::Arc;
+use std::{
+    borrow::Borrow,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Utc};
-use http::{HeaderMap, Method, StatusCode, header};
+use foldhash::fast::RandomState;
+use http::{HeaderMap, HeaderValue, Method, header};
 use hyper::body::Incoming;
 use moka::sync::Cache;
-use secrecy::{ExposeSecret as _, SecretString};
 use warder_shared::{
     snapshot::{Caller, Keys, Snapshot},
     token::{Claims, MAX_TOKEN_LENGTH},
 };
+use zeroize::Zeroizing;
 
-use crate::{
-    accept::Accepted,
-    error::{ErrorType, Rejection},
-};
+use crate::{accept::Accepted, error::Rejection};
 
 /// A request whose caller is known.
 pub(crate) struct Authenticated {
@@ -38,14 +39,55 @@ pub(crate) struct Identity {
     pub(crate) claims: Arc<Claims>,
     pub(crate) caller: Caller,
     /// The token as received. The control plane wants to see it before it opens the vault (T62).
-    pub(crate) token: SecretString,
+    pub(crate) token: Bearer,
     /// Only this module makes one, and only of a token that it verified.
     _verified: (),
 }
 
+/// A bearer token, as it stood in its header. Its debug form is redacted.
+#[derive(Clone, Debug)]
+pub(crate) struct Bearer(HeaderValue);
+
+/// `Bearer` in any case and one space (RFC 6750 section 2.1, RFC 9110 section 11.2).
+const SCHEME: &[u8] = b"bearer ";
+
+impl Bearer {
+    fn parse(mut value: HeaderValue) -> Option<Self> {
+        value.set_sensitive(true);
+        let (scheme, token) = value.as_bytes().split_at_checked(SCHEME.len())?;
+        let fits =
+            scheme.eq_ignore_ascii_case(SCHEME) && (1..=MAX_TOKEN_LENGTH).contains(&token.len());
+        // Which characters a token has, its verification finds out.
+        (fits && token.is_ascii()).then_some(Self(value))
+    }
+
+    /// The token itself.
+    pub(crate) fn expose(&self) -> &str {
+        // ASCII, as `parse` saw to.
+        std::str::from_utf8(&self.0.as_bytes()[SCHEME.len()..]).unwrap_or_default()
+    }
+}
+
 /// Verified tokens. A signature is checked once; everything that may change is checked each time.
 pub(crate) struct Tokens {
-    verified: Cache<[u8; 32], Verified>,
+    verified: Cache<Known, Verified, RandomState>,
+}
+
+/// A token that was verified, whole: another one is another key. Wiped when it is forgotten.
+#[derive(PartialEq, Eq)]
+struct Known(Zeroizing<String>);
+
+/// The same as its text's, so that the map can be asked with that.
+impl Hash for Known {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.as_str().hash(state);
+    }
+}
+
+impl Borrow<str> for Known {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
 }
 
 #[derive(Clone)]
@@ -62,7 +104,9 @@ impl Tokens {
     /// No token is known.
     pub(crate) fn new() -> Self {
         Self {
-            verified: Cache::new(CAPACITY),
+            verified: Cache::builder()
+                .max_capacity(CAPACITY)
+                .build_with_hasher(RandomState::default()),
         }
     }
 
@@ -72,11 +116,9 @@ impl Tokens {
         keys: &Arc<Keys>,
         now: DateTime<Utc>,
     ) -> Result<Arc<Claims>, Rejection> {
-        let mut fingerprint = [0; 32];
-        fingerprint.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
         if let Some(known) = self
             .verified
-            .get(&fingerprint)
+            .get(token)
             .filter(|known| Arc::ptr_eq(&known.keys, keys))
         {
             known.claims.check_time(now).map_err(refuse)?;
@@ -87,13 +129,12 @@ impl Tokens {
                 .verify(token, &keys.issuer, &keys.audience, now)
                 .map_err(refuse)?,
         );
-        self.verified.insert(
-            fingerprint,
-            Verified {
-                claims: claims.clone(),
-                keys: keys.clone(),
-            },
-        );
+        let verified = Verified {
+            claims: claims.clone(),
+            keys: keys.clone(),
+        };
+        self.verified
+            .insert(Known(Zeroizing::new(token.to_owned())), verified);
         Ok(claims)
     }
 }
@@ -116,7 +157,7 @@ pub(crate) fn bearer(
         ..
     } = accepted;
     let token = take_token(&mut headers)?;
-    let claims = tokens.claims(token.expose_secret(), snapshot.keys(), now)?;
+    let claims = tokens.claims(token.expose(), snapshot.keys(), now)?;
     let caller = snapshot
         .admit(&claims)
         .map_err(|reason| invalid(format!("{reason}")))?;
@@ -135,23 +176,12 @@ pub(crate) fn bearer(
 }
 
 /// Takes the one bearer token out of the headers, and every other credential with it.
-fn take_token(headers: &mut HeaderMap) -> Result<SecretString, Rejection> {
+fn take_token(headers: &mut HeaderMap) -> Result<Bearer, Rejection> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let value = values.next().ok_or_else(|| {
-        Rejection::unauthorized(false, "send a token in the header Authorization: Bearer …")
-    })?;
+    let value = values.next().cloned();
     if values.next().is_some() {
-        return Err(Rejection::new(
-            StatusCode::BAD_REQUEST,
-            ErrorType::InvalidRequest,
-            "a request has one Authorization header",
-        ));
+        return Err(Rejection::invalid("a request has one Authorization header"));
     }
-    let token = value
-        .to_str()
-        .ok()
-        .and_then(parse_bearer)
-        .map(|token| SecretString::from(token.to_owned()));
     for name in [
         header::AUTHORIZATION,
         header::COOKIE,
@@ -159,23 +189,15 @@ fn take_token(headers: &mut HeaderMap) -> Result<SecretString, Rejection> {
     ] {
         headers.remove(name);
     }
-    token.ok_or_else(|| {
+    let value = value.ok_or_else(|| {
+        Rejection::unauthorized(false, "send a token in the header Authorization: Bearer …")
+    })?;
+    Bearer::parse(value).ok_or_else(|| {
         Rejection::unauthorized(
             true,
             "the Authorization header must be: Bearer, one space, and a token",
         )
     })
-}
-
-/// `Bearer` in any case, one space, `token68` (RFC 6750 section 2.1, RFC 9110 section 11.2).
-fn parse_bearer(value: &str) -> Option<&str> {
-    let (scheme, token) = value.split_once(' ')?;
-    let plain = |byte: u8| {
-        byte.is_ascii_alphanumeric()
-            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
-    };
-    let fits = (1..=MAX_TOKEN_LENGTH).contains(&token.len()) && token.bytes().all(plain);
-    (scheme.eq_ignore_ascii_case("bearer") && fits).then_some(token)
 }
 
 fn refuse(error: warder_shared::token::TokenError) -> Rejection {
@@ -190,7 +212,7 @@ fn invalid(reason: String) -> Rejection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use http::StatusCode;
 
     fn taken(values: &[&str]) -> Result<String, StatusCode> {
         let mut headers = HeaderMap::new();
@@ -210,7 +232,7 @@ mod tests {
             headers.is_empty(),
             "t28: nothing that the client authenticates with goes on"
         );
-        Ok(token.expose_secret().to_owned())
+        Ok(token.expose().to_owned())
     }
 
     #[test]

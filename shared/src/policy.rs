@@ -5,8 +5,7 @@
 //! denies*, minus *what the server switched off*. Deny always wins. A tool is listed exactly when it
 //! may be called (AC-3).
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{

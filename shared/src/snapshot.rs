@@ -2,9 +2,10 @@
 //!
 //! **Invariant:** a snapshot holds no secret but the keys that seal session ids.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use foldhash::HashMap;
 use url::Url;
 
 use crate::{

@@ -11,6 +11,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use foldhash::fast::RandomState;
 use moka::{Expiry, future::Cache};
 use warder_shared::{id::ServerId, principal::Principal, snapshot::Server};
 
@@ -56,7 +57,7 @@ impl Stamp {
 /// Credentials by caller and server.
 pub(crate) struct Credentials {
     vault: Vault,
-    cache: Cache<Key, Arc<Stored>>,
+    cache: Cache<Key, Arc<Stored>, RandomState>,
     generations: Arc<ArcSwap<Generations>>,
     metrics: Metrics,
 }
@@ -115,7 +116,7 @@ impl Credentials {
         let cache = Cache::builder()
             .max_capacity(CAPACITY)
             .expire_after(Lifetime)
-            .build();
+            .build_with_hasher(RandomState::default());
         Self {
             vault,
             cache,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use secrecy::ExposeSecret as _;
 use tonic::{Code, Status};
 use warder_shared::{
     clock::Clock,
@@ -56,7 +55,7 @@ impl Vault {
 
     async fn ask(&self, identity: &Identity, server: &Server) -> Result<ResolveResponse, Status> {
         let message = ResolveRequest {
-            caller_token: identity.token.expose_secret().to_owned(),
+            caller_token: identity.token.expose().to_owned(),
             server_id: server.id.to_string(),
         };
         let mut request = self.link.request(message).await?;

@@ -1,6 +1,6 @@
 //! Sets of tool-name patterns: exact names in a hash set, `*` globs in a list.
 
-use std::collections::HashSet;
+use foldhash::HashSet;
 
 #[derive(Debug, Default)]
 pub(super) struct PatternSet {
