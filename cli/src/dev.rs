@@ -72,9 +72,12 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         demo: 0,
     };
     let ports = directory.ports(wanted).await?;
-    let control_plane = control_plane::app::App::build(&control_plane_config(&directory, ports)?, clock.clone()).await?;
+    let control_plane =
+        control_plane::app::App::build(&control_plane_config(&directory, ports)?, clock.clone())
+            .await?;
     let gateway = data_plane::app::App::build(&gateway_config(&directory, ports)?, clock).await?;
-    let (control_drain, gateway_drain, ready) = (control_plane.drain(), gateway.drain(), gateway.readiness());
+    let (control_drain, gateway_drain, ready) =
+        (control_plane.drain(), gateway.drain(), gateway.readiness());
     let interrupted = Drain::new(Duration::ZERO);
     interrupted.on_signals()?;
 
@@ -82,7 +85,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let addresses = control_plane.addresses()?;
     let mut demo_server = None;
     if options.demo {
-        let listener = TcpListener::bind(loopback(ports.demo)).await.context("the demo server's port")?;
+        let listener = TcpListener::bind(loopback(ports.demo))
+            .await
+            .context("the demo server's port")?;
         let url = demo::url(&listener)?;
         api::register_demo(&control_plane, &token, &url).await?;
         tokio::spawn(demo::serve(listener, interrupted.started.clone()));
@@ -102,10 +107,14 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         admin_token_file: directory.token_file(),
         demo_server: demo_server.as_ref().map(|_| demo::NAME.to_owned()),
         demo_server_url: demo_server,
-        pids: banner::Pids { warder: std::process::id() },
+        pids: banner::Pids {
+            warder: std::process::id(),
+        },
     };
     if let Some(path) = &options.state_file {
-        summary.write_to(path).with_context(|| format!("--state-file {}", path.display()))?;
+        summary
+            .write_to(path)
+            .with_context(|| format!("--state-file {}", path.display()))?;
     }
     summary.print()?;
 
@@ -122,10 +131,16 @@ fn loopback(port: u16) -> SocketAddr {
 }
 
 fn loopback_networks() -> Vec<IpNet> {
-    ["127.0.0.0/8", "::1/128"].into_iter().filter_map(|network| network.parse().ok()).collect()
+    ["127.0.0.0/8", "::1/128"]
+        .into_iter()
+        .filter_map(|network| network.parse().ok())
+        .collect()
 }
 
-fn control_plane_config(directory: &DataDir, ports: Ports) -> anyhow::Result<control_plane::config::Config> {
+fn control_plane_config(
+    directory: &DataDir,
+    ports: Ports,
+) -> anyhow::Result<control_plane::config::Config> {
     Ok(control_plane::config::Config {
         database_url: SecretString::from(format!("sqlite:{}", directory.database().display())),
         public_url: directory.control_plane_url(ports),

@@ -2,6 +2,8 @@
 
 mod dev;
 
+use std::process::ExitCode;
+
 use clap::Parser as _;
 
 /// Warder, an MCP gateway.
@@ -19,10 +21,10 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     warder_shared::install_crypto();
-    match arguments.command {
+    warder_shared::exit_code(match arguments.command {
         Command::Dev(options) => dev::run(options).await,
-    }
+    })
 }

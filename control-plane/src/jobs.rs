@@ -26,7 +26,7 @@ const REMEMBERED_VERSIONS: i64 = 20_000;
 const EXPIRED_TOKENS: chrono::Duration = chrono::Duration::days(30);
 
 /// Runs every job until `shutdown`.
-pub async fn run(store: Store, keys: Keys, shutdown: CancellationToken) {
+pub(crate) async fn run(store: Store, keys: Keys, shutdown: CancellationToken) {
     let mut retirement = every(RETIREMENT_INTERVAL);
     let mut rotation = every(KEY_INTERVAL);
     let mut cleaning = every(CLEANING_INTERVAL);
@@ -44,7 +44,7 @@ pub async fn run(store: Store, keys: Keys, shutdown: CancellationToken) {
 ///
 /// # Errors
 /// When the database fails; it is done again at the next call.
-pub async fn clean(store: &Store) -> Result<(), StoreError> {
+pub(crate) async fn clean(store: &Store) -> Result<(), StoreError> {
     let mut tx = store.begin().await?;
     store::changes::forget(&mut tx, REMEMBERED_VERSIONS).await?;
     let limit = tx.now() - EXPIRED_TOKENS;

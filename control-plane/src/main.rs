@@ -1,6 +1,6 @@
 //! The binary `warder-control-plane`.
 
-use std::{io::Write as _, time::Duration};
+use std::{io::Write as _, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use clap::Parser as _;
@@ -45,8 +45,12 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let Arguments { command, config } = Arguments::parse();
+async fn main() -> ExitCode {
+    warder_shared::exit_code(run(Arguments::parse()).await)
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let Arguments { command, config } = arguments;
     telemetry::init(&config.log, config.log_format)?;
     warder_shared::install_crypto();
     let clock = Clock::system();

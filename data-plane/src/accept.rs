@@ -61,9 +61,6 @@ pub(crate) fn check(
     let server = route::server(parts.uri.path())
         .ok_or_else(Rejection::not_found)?
         .to_owned();
-    if ![Method::GET, Method::POST, Method::DELETE].contains(&parts.method) {
-        return Err(method_not_allowed());
-    }
     Ok(Verdict::Call(Box::new(Accepted {
         method: parts.method,
         headers: parts.headers,
@@ -74,21 +71,21 @@ pub(crate) fn check(
 }
 
 /// 405, with what is allowed (RFC 9110 section 15.5.6).
-pub(crate) fn method_not_allowed() -> Rejection {
+pub(crate) fn method_not_allowed(allowed: &'static str) -> Rejection {
     Rejection::new(
         http::StatusCode::METHOD_NOT_ALLOWED,
         ErrorType::InvalidRequest,
         "this method is not allowed here",
     )
-    .header(
-        header::ALLOW,
-        http::HeaderValue::from_static("GET, POST, DELETE, OPTIONS"),
-    )
+    .header(header::ALLOW, http::HeaderValue::from_static(allowed))
 }
 
-/// Headers that let a page of an allowed origin read the response.
-pub(crate) fn expose_to_origin(origin: Option<&http::HeaderValue>, headers: &mut HeaderMap) {
-    cors::expose(origin, headers);
+/// Headers that let a page of an accepted origin read the response, also when it is a refusal.
+pub(crate) fn expose_to_origin(gate: &Gate, request: &HeaderMap) -> HeaderMap {
+    match request.get(header::ORIGIN) {
+        Some(origin) if gate.origin(request).is_ok() => cors::exposing(origin),
+        _ => HeaderMap::new(),
+    }
 }
 
 /// A message that two HTTP parsers could end at different places is answered and the connection closed (T65).
@@ -101,11 +98,12 @@ fn framing(parts: &Parts, exchange: &Exchange) -> Result<(), Rejection> {
             "HTTP/1.1 or later is needed",
         )));
     }
+    let encoding = parts.headers.get(header::TRANSFER_ENCODING);
     let chunked =
-        parts.version == Version::HTTP_11 && parts.headers.contains_key(header::TRANSFER_ENCODING);
-    if chunked && !exchange.has_one_framing() {
+        |encoding: &http::HeaderValue| encoding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if encoding.is_some_and(|encoding| !chunked(encoding) || !exchange.has_one_framing()) {
         return Err(closing(Rejection::invalid(
-            "a request has either Content-Length or Transfer-Encoding",
+            "a request has either Content-Length or Transfer-Encoding: chunked",
         )));
     }
     Ok(())

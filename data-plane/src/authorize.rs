@@ -130,7 +130,7 @@ pub(crate) async fn call(
             record.method("DELETE");
             Call::EndSession
         }
-        _ => return Err(accept::method_not_allowed()),
+        _ => return Err(accept::method_not_allowed("GET, POST, DELETE, OPTIONS")),
     };
     let session = session(sealer, &identity, server, &headers, &call)
         .map_err(|rejection| rejection.to_request(call.id()))?;
@@ -287,7 +287,7 @@ fn stream(headers: &HeaderMap) -> Result<(), Rejection> {
         })
     });
     if modern {
-        return Err(accept::method_not_allowed());
+        return Err(accept::method_not_allowed("POST"));
     }
     if events {
         Ok(())

@@ -44,11 +44,10 @@ pub(crate) struct Forwarder {
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Headers of the client that a server sees.
-static FORWARDED: [HeaderName; 4] = [
+static FORWARDED: [HeaderName; 3] = [
     HeaderName::from_static("last-event-id"),
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("tracestate"),
-    HeaderName::from_static("baggage"),
 ];
 
 impl Forwarder {
@@ -187,5 +186,5 @@ fn version(headers: &mut HeaderMap, client: &HeaderMap) {
 
 /// The answer to a GET for which the server has no stream.
 fn no_stream() -> Rejection {
-    accept::method_not_allowed()
+    accept::method_not_allowed("POST")
 }

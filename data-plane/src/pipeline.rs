@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response, Version, header};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use warder_shared::clock::Clock;
 
@@ -41,7 +41,7 @@ pub(crate) async fn handle(
     let now = gateway.clock.now();
     let id = gateway.ids.next(now);
     let mut record = gateway.audit.open(id, now);
-    let origin = request.headers().get(header::ORIGIN).cloned();
+    let exposing = accept::expose_to_origin(&gateway.gate, request.headers());
     let mut response = match call(gateway, &exchange, request, &mut record).await {
         Ok(response) => {
             record.answered(response.status().as_u16());
@@ -54,7 +54,7 @@ pub(crate) async fn handle(
                 .map(AnswerBody::Whole)
         }
     };
-    accept::expose_to_origin(origin.as_ref(), response.headers_mut());
+    response.headers_mut().extend(exposing);
     response.map(|body| Recorded::new(body, record, exchange))
 }
 

@@ -3,6 +3,8 @@
 //! **Invariant:** nothing enters this crate until both planes use it, and nothing here knows a
 //! database, a REST resource or an MCP message.
 
+use std::{io::Write as _, process::ExitCode};
+
 pub mod clock;
 pub mod id;
 pub mod name;
@@ -19,6 +21,20 @@ pub mod readiness;
 pub mod serve;
 pub mod admin;
 pub mod proto;
+
+/// How a process ends: on failure with the whole cause in one line, for a log that reads alone.
+#[must_use]
+pub fn exit_code(outcome: anyhow::Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let line = format!("{error:#}").replace('\n', " ");
+            // Nobody is left to be told that this could not be told.
+            let _unheard = writeln!(std::io::stderr(), "error: {line}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// Chooses the one cryptography provider of the process. Called first in every `main`; a second call
 /// changes nothing.

@@ -34,7 +34,12 @@ impl Summary {
     /// Writes it for programs, whole or not at all, readable by the owner only.
     pub(super) fn write_to(&self, path: &Path) -> io::Result<()> {
         let partial = path.with_extension("partial");
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&partial)?;
         file.write_all(&serde_json::to_vec_pretty(self)?)?;
         fs::rename(&partial, path)
     }
@@ -42,14 +47,29 @@ impl Summary {
     /// Prints it for people.
     pub(super) fn print(&self) -> io::Result<()> {
         let mut out = io::stdout().lock();
-        writeln!(out, "\nWarder is ready. Ctrl-C ends it; the next start finds everything again.\n")?;
+        writeln!(
+            out,
+            "\nWarder is ready. Ctrl-C ends it; the next start finds everything again.\n"
+        )?;
         writeln!(out, "  gateway        {}", self.gateway_url)?;
-        writeln!(out, "  REST API       {}/api/v1 (described in /api/v1/openapi.json)", self.control_plane_url)?;
+        writeln!(
+            out,
+            "  REST API       {}/api/v1 (described in /api/v1/openapi.json)",
+            self.control_plane_url
+        )?;
         writeln!(out, "  administrator  {}", self.admin_email)?;
         writeln!(out, "  token          {}", self.admin_token)?;
-        writeln!(out, "                 (kept in {})", self.admin_token_file.display())?;
+        writeln!(
+            out,
+            "                 (kept in {})",
+            self.admin_token_file.display()
+        )?;
         let Some(server) = &self.demo_server else {
-            return writeln!(out, "\nRegister an MCP server with PUT {}/api/v1/mcp-servers/NAME; see the README.\n", self.control_plane_url);
+            return writeln!(
+                out,
+                "\nRegister an MCP server with PUT {}/api/v1/mcp-servers/NAME; see the README.\n",
+                self.control_plane_url
+            );
         };
         let url = format!("{}/mcp/{server}/server", self.gateway_url);
         let token = self.admin_token_file.display();

@@ -29,9 +29,15 @@ impl DataDir {
     /// Opens the directory, or makes it.
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
         if !path.exists() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(|| format!("--data-dir {}", path.display()))?;
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(path)
+                .with_context(|| format!("--data-dir {}", path.display()))?;
         }
-        Ok(Self(path.canonicalize().with_context(|| format!("--data-dir {}", path.display()))?))
+        Ok(Self(path.canonicalize().with_context(|| {
+            format!("--data-dir {}", path.display())
+        })?))
     }
 
     pub(super) fn database(&self) -> PathBuf {
@@ -57,7 +63,8 @@ impl DataDir {
         let path = self.0.join(name);
         if !path.exists() {
             let key = RootKey::generate().context("no random numbers")?;
-            create_secret_file(&path, key.expose_secret()).with_context(|| path.display().to_string())?;
+            create_secret_file(&path, key.expose_secret())
+                .with_context(|| path.display().to_string())?;
         }
         Ok(path)
     }
@@ -89,7 +96,9 @@ impl DataDir {
     /// The ports to listen on: the wanted ones, and for each 0 that of the last start if it is free, or any free one.
     pub(super) async fn ports(&self, wanted: Ports) -> anyhow::Result<Ports> {
         let path = self.0.join("ports.json");
-        let last: Option<Ports> = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let last: Option<Ports> = fs::read(&path)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let last = last.unwrap_or(wanted);
         let ports = Ports {
             control_plane: port(wanted.control_plane, last.control_plane).await?,

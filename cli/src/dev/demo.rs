@@ -2,13 +2,21 @@
 
 use std::sync::Arc;
 
-use axum::{Router, extract::Request, http::StatusCode, middleware::{self, Next}, response::{IntoResponse as _, Response}};
+use axum::{
+    Router,
+    extract::Request,
+    http::StatusCode,
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+};
 use rmcp::{
     ServerHandler,
     handler::server::{router::tool::ToolRouter, wrapper::Parameters},
     model::{ServerCapabilities, ServerConfig},
     schemars, tool, tool_handler, tool_router,
-    transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager},
+    transport::streamable_http_server::{
+        StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+    },
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -51,7 +59,9 @@ impl Demo {
         (a + b).to_string()
     }
 
-    #[tool(description = "Switched off by the server's tool policy: neither listed nor callable through the gateway")]
+    #[tool(
+        description = "Switched off by the server's tool policy: neither listed nor callable through the gateway"
+    )]
     fn delete_everything(&self) -> String {
         "nothing was deleted".into()
     }
@@ -60,7 +70,8 @@ impl Demo {
 #[tool_handler(router = self.tool_router)]
 impl ServerHandler for Demo {
     fn get_info(&self) -> ServerConfig {
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build()).with_instructions("Tools for trying out the gateway")
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_instructions("Tools for trying out the gateway")
     }
 }
 
@@ -73,13 +84,40 @@ pub(super) fn url(listener: &TcpListener) -> std::io::Result<String> {
 pub(super) async fn serve(listener: TcpListener, stop: CancellationToken) {
     let mut config = StreamableHttpServerConfig::default();
     config.cancellation_token = stop.clone();
-    let service = StreamableHttpService::new(|| Ok(Demo { tool_router: Demo::tool_router() }), Arc::new(LocalSessionManager::default()), config);
-    let router = Router::new().nest_service("/mcp", service).layer(middleware::from_fn(only_with_key));
-    let drain = Drain { started: stop, timeout: std::time::Duration::from_secs(1) };
+    // Answers in plain JSON, without a handshake, so that one curl is a call.
+    config.legacy_session_mode = false;
+    config.json_response = true;
+    let service = StreamableHttpService::new(
+        || {
+            Ok(Demo {
+                tool_router: Demo::tool_router(),
+            })
+        },
+        Arc::new(LocalSessionManager::default()),
+        config,
+    );
+    let router = Router::new()
+        .nest_service("/mcp", service)
+        .layer(middleware::from_fn(only_with_key));
+    let drain = Drain {
+        started: stop,
+        timeout: std::time::Duration::from_secs(1),
+    };
     serve::serve_router(listener, router, &drain).await;
 }
 
 async fn only_with_key(request: Request, next: Next) -> Response {
-    let known = request.headers().get("x-demo-key").is_some_and(|key| key == KEY);
-    if known { next.run(request).await } else { (StatusCode::UNAUTHORIZED, "the X-Demo-Key header is missing\n").into_response() }
+    let known = request
+        .headers()
+        .get("x-demo-key")
+        .is_some_and(|key| key == KEY);
+    if known {
+        next.run(request).await
+    } else {
+        (
+            StatusCode::UNAUTHORIZED,
+            "the X-Demo-Key header is missing\n",
+        )
+            .into_response()
+    }
 }

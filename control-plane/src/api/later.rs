@@ -8,7 +8,7 @@ use crate::service::{Failure, Violation};
 ///
 /// # Errors
 /// [`Failure::Unsupported`].
-pub fn identity_provider_mapping(mapping: Option<&[IgnoredAny]>) -> Result<(), Failure> {
+pub(super) fn identity_provider_mapping(mapping: Option<&[IgnoredAny]>) -> Result<(), Failure> {
     if mapping.is_none_or(<[IgnoredAny]>::is_empty) {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! `/personal-access-tokens`: the caller's own tokens.
+//! `/personal-access-tokens`: the caller's own tokens, and for administrators everyone's.
 
 use axum::{
     Json,
@@ -32,6 +32,8 @@ pub struct CreateToken {
     name: String,
     /// How long it lives: at most 366 days, 90 when absent.
     expires_in: Option<Span>,
+    /// Address of another user whom it is for, for administrators; absent: the caller.
+    user: Option<String>,
 }
 
 /// Whose tokens to list.
@@ -68,7 +70,8 @@ pub async fn list(
     )))
 }
 
-/// Makes a token that acts exactly as the caller. It is shown in this answer and never again.
+/// Makes a token that acts exactly as the caller, or as the user for whom an administrator makes it. It is
+/// shown in this answer and never again.
 #[utoipa::path(post, path = "/personal-access-tokens", operation_id = "create_personal_access_token",
     tag = "personal access tokens", request_body = CreateToken, responses((status = 201, body = IssuedToken)))]
 pub async fn create(
@@ -76,7 +79,10 @@ pub async fn create(
     Params(Nothing {}): Params<Nothing>,
     Body(body): Body<CreateToken>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<IssuedToken>), Problem> {
-    let permit = authorize::own_tokens(&caller)?;
+    let permit = match &body.user {
+        Some(email) => authorize::tokens_of(&services, &caller, email).await?,
+        None => authorize::own_tokens(&caller)?,
+    };
     let input = TokenInput {
         name: body.name,
         expires_in: body.expires_in.map(|span| span.0),

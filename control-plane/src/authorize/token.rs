@@ -10,7 +10,7 @@ use crate::{
     store::{tokens, users},
 };
 
-/// A person whose tokens the caller may list; their own ones the caller may also make.
+/// A person whose tokens the caller may list and make.
 #[derive(Debug)]
 pub struct TokenOwner {
     /// The person.

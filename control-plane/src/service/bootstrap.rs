@@ -98,10 +98,11 @@ pub async fn administrator_token(
         return first_administrator(services, permit, email, String::new(), None).await;
     }
     let found = users::find_by_email(&mut tx, &email).await?;
-    let is_admin = |user: &User| {
-        user.status == UserStatus::Active && user.roles.contains(&TenantRole::Admin)
-    };
-    let user = found.filter(is_admin).ok_or(Failure::NotFound { what: "administrator" })?;
+    let is_admin =
+        |user: &User| user.status == UserStatus::Active && user.roles.contains(&TenantRole::Admin);
+    let user = found.filter(is_admin).ok_or(Failure::NotFound {
+        what: "administrator",
+    })?;
     let new = NewToken {
         owner: Principal::User(user.id),
         name: "recovery".to_owned(),
@@ -109,8 +110,12 @@ pub async fn administrator_token(
         lifetime: lifetime(None),
     };
     let issued = issue(services, &mut tx, new).await?;
-    let record =
-        permit.record(tx.clock(), "user.recover", ObjectKind::User, user.email.as_str());
+    let record = permit.record(
+        tx.clock(),
+        "user.recover",
+        ObjectKind::User,
+        user.email.as_str(),
+    );
     let detail = json!({ "token": issued.id, "expires_at": issued.expires_at });
     audit_events::insert(&mut tx, &AuditEvent { detail, ..record }).await?;
     tx.commit().await?;

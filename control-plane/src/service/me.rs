@@ -7,7 +7,7 @@ use warder_shared::{id::TokenId, name::Name, principal::Principal};
 
 use crate::{
     authenticate::Caller,
-    domain::TenantRole,
+    domain::{Email, TenantRole},
     service::{Failure, Services, issued::effective_expiry, subjects::PrincipalName, words},
     store::{teams, tokens, users, virtual_accounts},
 };
@@ -19,6 +19,10 @@ pub struct MeView {
     /// The caller in subjects: `user:<email>` or `virtual-account:<name>`.
     #[schema(value_type = String)]
     pub subject: PrincipalName,
+    /// The address of a user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub email: Option<Email>,
     /// Id of the user or virtual account.
     pub id: uuid::Uuid,
     /// Name shown to people: the user's, or the virtual account's description.
@@ -51,23 +55,25 @@ pub async fn describe(services: &Services, caller: &Caller) -> Result<MeView, Fa
     const GONE: Failure = Failure::NotFound { what: "caller" };
     let mut tx = services.store.begin_read().await?;
     let token = tokens::find(&mut tx, caller.token()).await?.ok_or(GONE)?;
-    let (id, name, team_names) = match caller.principal() {
+    let (id, name, email, team_names) = match caller.principal() {
         Principal::User(id) => {
             let user = users::find(&mut tx, id).await?.ok_or(GONE)?;
             let teams = teams::of_user(&mut tx, id).await?;
             (
                 id.as_uuid(),
                 user.name,
+                Some(user.email),
                 teams.into_iter().map(|team| team.name).collect(),
             )
         }
         Principal::VirtualAccount(id) => {
             let account = virtual_accounts::find(&mut tx, id).await?.ok_or(GONE)?;
-            (id.as_uuid(), account.description, Vec::new())
+            (id.as_uuid(), account.description, None, Vec::new())
         }
     };
     Ok(MeView {
         subject: caller.principal_name(),
+        email,
         id,
         name,
         roles: caller.roles().to_vec(),

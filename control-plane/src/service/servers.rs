@@ -124,7 +124,12 @@ pub async fn put(
     } else {
         "mcp_server.update"
     };
-    record(&mut tx, permit, action, &server, &entries, &lost.listed).await?;
+    let event = AuditEvent {
+        server: Some(server.name.to_string()),
+        detail: facts(&server, &entries, &lost.listed),
+        ..permit.record(tx.clock(), action, ObjectKind::Server, server.name.as_str())
+    };
+    audit_events::insert(&mut tx, &event).await?;
     tx.commit().await?;
     Ok((created, ServerView::of(services, server, Some(entries))))
 }
@@ -264,16 +269,13 @@ fn wanted(
     Ok((server, secrets))
 }
 
-async fn record(
-    tx: &mut Tx,
-    permit: &Permit<PutTarget>,
-    action: &str,
+/// What the audit log keeps of a server: never a secret.
+fn facts(
     server: &Server,
     entries: &[entries::CollaboratorView],
     lost: &Consequences,
-) -> Result<(), Failure> {
-    let record = permit.record(tx.clock(), action, ObjectKind::Server, server.name.as_str());
-    let detail = json!({
+) -> serde_json::Value {
+    json!({
         "url": server.url,
         "auth": server.auth,
         "additional_headers": server.additional_header_names,
@@ -281,14 +283,7 @@ async fn record(
         "collaborators": entries,
         "deleted": lost,
         "revision": server.revision,
-    });
-    let event = AuditEvent {
-        server: Some(server.name.to_string()),
-        detail,
-        ..record
-    };
-    audit_events::insert(tx, &event).await?;
-    Ok(())
+    })
 }
 
 /// Whether two maps hold the same values under the same names.

@@ -8,7 +8,7 @@ const MAX_PROSE: usize = 4000;
 
 /// Why a text is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TextError {
+pub(super) enum TextError {
     /// It has too many characters.
     #[error("must be at most {0} characters")]
     TooLong(usize),
@@ -21,7 +21,7 @@ pub enum TextError {
 ///
 /// # Errors
 /// [`TextError`].
-pub fn label(text: &str) -> Result<(), TextError> {
+pub(super) fn label(text: &str) -> Result<(), TextError> {
     check(text, MAX_LABEL, |_| false)
 }
 
@@ -29,7 +29,7 @@ pub fn label(text: &str) -> Result<(), TextError> {
 ///
 /// # Errors
 /// [`TextError`].
-pub fn prose(text: &str) -> Result<(), TextError> {
+pub(super) fn prose(text: &str) -> Result<(), TextError> {
     check(text, MAX_PROSE, |character| {
         matches!(character, '\n' | '\t')
     })

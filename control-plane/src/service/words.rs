@@ -5,7 +5,6 @@ use utoipa::ToSchema;
 /// What a user may do in the API apart from the servers they collaborate on.
 #[derive(ToSchema)]
 #[serde(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes domain::TenantRole")]
 pub enum TenantRole {
     /// Everything.
     Admin,
@@ -16,7 +15,6 @@ pub enum TenantRole {
 /// Whether a user's tokens are accepted.
 #[derive(ToSchema)]
 #[serde(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes domain::UserStatus")]
 pub enum UserStatus {
     /// They are.
     Active,
@@ -26,7 +24,6 @@ pub enum UserStatus {
 
 /// What a collaborator may do with a server.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes warder_shared::policy::Role")]
 pub enum ServerRole {
     /// Use it.
     #[serde(rename = "mcp-server-user")]
@@ -39,7 +36,6 @@ pub enum ServerRole {
 /// How something ended.
 #[derive(ToSchema)]
 #[serde(rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes domain::Outcome")]
 pub enum Outcome {
     /// It was permitted and done.
     Allowed,

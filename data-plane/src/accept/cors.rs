@@ -31,13 +31,14 @@ pub(super) fn preflight(request: &HeaderMap) -> Response<Bytes> {
 }
 
 /// Lets the page of an accepted origin read the response. Never with credentials of the browser's own.
-pub(super) fn expose(origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
-    let Some(origin) = origin else { return };
+pub(super) fn exposing(origin: &HeaderValue) -> HeaderMap {
+    let mut headers = HeaderMap::new();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    headers.insert(header::VARY, HeaderValue::from_static("Origin"));
     let readable = "Mcp-Session-Id, WWW-Authenticate, Mcp-Protocol-Version, Last-Event-ID";
     headers.insert(
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
         HeaderValue::from_static(readable),
     );
+    headers
 }

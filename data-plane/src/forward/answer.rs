@@ -146,6 +146,13 @@ fn judge(
             ErrorType::UpstreamTimeout,
             "the server did not get an answer in time itself",
         )),
+        // What it says about it is no message, and so not for the client.
+        400..=499 => Err(Rejection::new(
+            status,
+            ErrorType::InvalidRequest,
+            "the server refused the request",
+        )
+        .because(format!("the server answered {}", status.as_u16()))),
         300..=399 => Err(bad(
             "the server answered with a redirect, which the gateway never follows",
         )),

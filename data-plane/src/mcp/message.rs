@@ -56,6 +56,8 @@ pub(crate) struct Params<'a> {
     pub(crate) reference: Option<Cow<'a, str>>,
     /// `_meta["io.modelcontextprotocol/protocolVersion"]`: the request is a modern one.
     pub(crate) revision: Option<Cow<'a, str>>,
+    /// Whether `_meta["io.modelcontextprotocol/clientCapabilities"]` is there, as an object.
+    pub(crate) capabilities: bool,
 }
 
 impl Params<'_> {
@@ -185,9 +187,11 @@ const REFERENCE: [&str; 3] = ["type", "name", "uri"];
 
 const META_REVISION: &str = "io.modelcontextprotocol/protocolVersion";
 
+const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+
 const META: [&str; 5] = [
     META_REVISION,
-    "io.modelcontextprotocol/clientCapabilities",
+    META_CAPABILITIES,
     "io.modelcontextprotocol/clientInfo",
     "io.modelcontextprotocol/logLevel",
     "progressToken",
@@ -254,7 +258,9 @@ impl<'de> Visitor<'de> for EnvelopeSeed {
                     envelope.answers += 1;
                     members.next_value_seed(Walk::at(1))?;
                 }
-                _ => members.next_value_seed(Walk::at(1))?,
+                _ => {
+                    members.next_value_seed(Walk::at(1))?;
+                }
             }
         }
         Ok(envelope)
@@ -303,57 +309,63 @@ impl<'de> Visitor<'de> for ParamsSeed {
                 "uri" => params.uri = Some(members.next_value_seed(Text)?),
                 "taskId" => params.task_id = Some(members.next_value_seed(Text)?),
                 "ref" => {
-                    params.reference = members.next_value_seed(OneOf {
-                        member: "type",
+                    (params.reference, _) = members.next_value_seed(Parts {
+                        text: "type",
+                        object: "",
                         known: &REFERENCE,
                     })?
                 }
                 "_meta" => {
-                    params.revision = members.next_value_seed(OneOf {
-                        member: META_REVISION,
+                    (params.revision, params.capabilities) = members.next_value_seed(Parts {
+                        text: META_REVISION,
+                        object: META_CAPABILITIES,
                         known: &META,
                     })?
                 }
-                _ => members.next_value_seed(Walk::at(2))?,
+                _ => {
+                    members.next_value_seed(Walk::at(2))?;
+                }
             }
         }
         Ok(params)
     }
 }
 
-/// An object of which one member is wanted, if it is a string.
-struct OneOf {
-    member: &'static str,
+/// An object of which one member is wanted as text, and of another whether it is an object.
+struct Parts {
+    text: &'static str,
+    object: &'static str,
     known: &'static [&'static str],
 }
 
-impl<'de> DeserializeSeed<'de> for OneOf {
-    type Value = Option<Cow<'de, str>>;
+impl<'de> DeserializeSeed<'de> for Parts {
+    type Value = (Option<Cow<'de, str>>, bool);
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for OneOf {
-    type Value = Option<Cow<'de, str>>;
+impl<'de> Visitor<'de> for Parts {
+    type Value = (Option<Cow<'de, str>>, bool);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        let mut wanted = None;
+        let (mut text, mut object) = (None, false);
         let mut seen = Members::default();
         while let Some(key) = members.next_key_seed(Text)? {
             note(&mut seen, &key, self.known)?;
-            if key == self.member {
-                wanted = Some(members.next_value_seed(Text)?);
+            if key == self.text {
+                text = Some(members.next_value_seed(Text)?);
             } else {
-                members.next_value_seed(Walk::at(3))?;
+                let is_object = members.next_value_seed(Walk::at(3))?;
+                object |= is_object && key == self.object;
             }
         }
-        Ok(wanted)
+        Ok((text, object))
     }
 }
 

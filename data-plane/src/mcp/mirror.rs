@@ -78,7 +78,7 @@ pub(crate) fn check(headers: &HeaderMap, message: &Message<'_>) -> Result<Agreed
         Kind::Notification { method } => (Some(method), false),
         Kind::Response => (None, false),
     };
-    if modern && is_request && claim.is_none() {
+    if modern && is_request && (claim.is_none() || !message.params.capabilities) {
         return Err(Mismatch::MetaMissing);
     }
     let mirrored = single(headers, METHOD)?;
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
     use crate::mcp::message;
 
-    const MODERN: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
+    const MODERN: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
     const LEGACY: &str =
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo"}}"#;
 

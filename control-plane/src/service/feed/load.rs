@@ -52,7 +52,7 @@ pub(super) async fn changed(
     for change in distinct(changes) {
         loaded.push(match entity(change) {
             Ok(entity) => one(tx, keys, entity).await?,
-            Err(event) => Loaded::Event(event),
+            Err(event) => Loaded::Event(Wire::CredentialChanged(event)),
         });
     }
     Ok(loaded)

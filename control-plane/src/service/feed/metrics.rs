@@ -20,17 +20,17 @@ impl FeedMetrics {
     /// Makes them readable.
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
-            "warder_snapshot_version",
+            "snapshot_version",
             "Version of the state that pods are told",
             self.version.clone(),
         );
         registry.register(
-            "warder_snapshot_watchers",
+            "snapshot_watchers",
             "Pods that follow the state",
             self.watchers.clone(),
         );
         registry.register(
-            "warder_snapshot_refresh_failures",
+            "snapshot_refresh_failures",
             "Times that the state could not be read from the database",
             self.failures.clone(),
         );

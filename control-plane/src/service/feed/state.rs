@@ -106,13 +106,13 @@ impl State {
                 Some(wire) => Loaded::Present(entity, wire.clone()),
                 None => Loaded::Gone(entity),
             },
-            Err(event) => Loaded::Event(event),
+            Err(event) => Loaded::Event(Wire::CredentialChanged(event)),
         }
     }
 }
 
 /// The entity that a change is about, or the event that it is.
-pub(super) fn entity(change: Change) -> Result<Entity, Wire> {
+pub(super) fn entity(change: Change) -> Result<Entity, v1::CredentialChanged> {
     Ok(match change {
         Change::Server(id) => Entity::Server(id),
         Change::User(id) => Entity::User(id),
@@ -120,10 +120,10 @@ pub(super) fn entity(change: Change) -> Result<Entity, Wire> {
         Change::RevokedToken(id) => Entity::RevokedToken(id),
         Change::Keys => Entity::Keys,
         Change::Credential(server, principal) => {
-            return Err(Wire::CredentialChanged(v1::CredentialChanged {
+            return Err(v1::CredentialChanged {
                 server_id: server.to_string(),
                 principal: principal.to_string(),
-            }));
+            });
         }
     })
 }

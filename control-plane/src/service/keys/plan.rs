@@ -80,9 +80,10 @@ mod tests {
 
     #[test]
     fn the_first_key_is_used_at_once() {
-        let first = Step::Make { active_from: at(Duration::zero()) };
-        assert_eq!(steps(&[], Duration::zero()), [first.clone()]);
-        assert_eq!(steps(&[key("a", -ROTATION, true)], Duration::zero()), [first]);
+        let now = Duration::zero();
+        for keys in [&[][..], &[key("a", -ROTATION, true)]] {
+            assert_eq!(steps(keys, now), [Step::Make { active_from: at(now) }]);
+        }
     }
 
     #[test]

@@ -128,16 +128,6 @@ impl ServerInput {
             self.additional_headers,
             &mut violations,
         );
-        let twice = auth.header_names().into_iter().filter(|name| {
-            additional_headers
-                .names()
-                .iter()
-                .any(|other| other.eq_ignore_ascii_case(name))
-        });
-        for name in twice {
-            let pointer = format!("/additional_headers/{}", pointer_step(&name));
-            violations.add(pointer, "is set by `auth` already");
-        }
         check_patterns(
             "/tool_policy/enabled",
             &self.tool_policy.enabled,

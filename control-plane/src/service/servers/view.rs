@@ -112,7 +112,6 @@ pub enum HeaderAuthView {
 #[derive(ToSchema)]
 #[schema(as = Auth)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[expect(dead_code, reason = "describes what is read and written by hand")]
 pub enum AuthSchema {
     /// The gateway sends nothing.
     None,
@@ -136,7 +135,6 @@ pub enum AuthSchema {
 #[derive(ToSchema)]
 #[schema(as = AuthLevel)]
 #[serde(rename_all = "snake_case")]
-#[expect(dead_code, reason = "describes what is read and written by hand")]
 pub enum LevelSchema {
     /// The same for everyone.
     Shared,
