@@ -49,10 +49,11 @@ pub async fn current_version(conn: impl Into<Conn<'_>>) -> Result<i64> {
 /// # Errors
 /// When the database fails.
 pub async fn since(tx: &mut Tx, version: i64, limit: i64) -> Result<Option<Vec<Change>>> {
-    const FORGOTTEN: &str = "SELECT COALESCE(MIN(version), 1) AS number FROM changes";
+    const OLDEST: &str = "SELECT COALESCE(MIN(version), \
+        (SELECT version + 1 FROM snapshot_version WHERE id = 1)) AS number FROM changes";
     const SQL: &str = "SELECT kind, entity_id FROM changes WHERE version > $1 \
                        ORDER BY version, kind, entity_id LIMIT $2";
-    let oldest = Conn::from(&mut *tx).fetch_one::<Number>(FORGOTTEN, Vec::new()).await?.0;
+    let oldest = Conn::from(&mut *tx).fetch_one::<Number>(OLDEST, Vec::new()).await?.0;
     if version + 1 < oldest {
         return Ok(None);
     }

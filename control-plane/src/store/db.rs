@@ -69,7 +69,7 @@ impl Store {
         match &self.db {
             Db::Sqlite { pool, writer } => {
                 let _writer = writer.lock().await;
-                migrations::sqlite()?.run(pool).await?;
+                migrate_sqlite(pool).await?;
             }
             Db::Postgres { pool } => migrations::postgres()?.run(pool).await?,
         }
@@ -165,6 +165,18 @@ impl Store {
             Db::Postgres { pool } => Target::PostgresPool(pool),
         }
     }
+}
+
+/// SQLite has no lock for a whole run. When another process was faster with a migration, this one's
+/// failed as a whole, and running again finds it done.
+async fn migrate_sqlite(pool: &SqlitePool) -> Result<()> {
+    let migrator = migrations::sqlite()?;
+    for _ in migrator.iter() {
+        if migrator.run(pool).await.is_ok() {
+            return Ok(());
+        }
+    }
+    Ok(migrator.run(pool).await?)
 }
 
 async fn open_sqlite(url: &str) -> Result<Db> {

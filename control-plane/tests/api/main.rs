@@ -1,0 +1,17 @@
+//! The REST API through its front door: requests into the router, answers out, on SQLite.
+
+mod support;
+mod description;
+mod not_you;
+mod requests;
+mod users;
+mod teams;
+mod tokens;
+mod virtual_accounts;
+mod servers;
+mod moves;
+mod collaborators;
+mod overrides;
+mod decisions;
+mod audit;
+mod bootstrap;

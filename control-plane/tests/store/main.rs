@@ -1,0 +1,129 @@
+//! The store does the same on SQLite and on PostgreSQL: one suite, both databases.
+//!
+//! On SQLite every case is a test of its own. On PostgreSQL one test runs them all, each in a database of
+//! its own on one server, and names those that failed.
+
+mod support;
+mod schema;
+mod changes;
+mod users;
+mod teams;
+mod virtual_accounts;
+mod tokens;
+mod keys;
+mod servers;
+mod collaborators;
+mod auth_overrides;
+mod audit_events;
+mod feed;
+mod vault;
+
+macro_rules! conformance {
+    ($($module:ident { $($case:ident),+ $(,)? })+) => {
+        mod sqlite {$(
+            mod $module {$(
+                #[tokio::test]
+                async fn $case() {
+                    let scene = crate::support::Scene::sqlite().await.with_tables().await;
+                    crate::$module::$case(scene).await;
+                }
+            )+}
+        )+}
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn every_case_on_postgresql() {
+            let server = e2e::postgres::Postgres::start().expect("PostgreSQL starts");
+            let mut failed = Vec::new();
+            $($(
+                let scene = support::Scene::postgres(&server).await.with_tables().await;
+                if tokio::spawn($module::$case(scene)).await.is_err() {
+                    failed.push(concat!(stringify!($module), "::", stringify!($case)));
+                }
+            )+)+
+            assert!(failed.is_empty(), "failed on PostgreSQL: {failed:?}");
+        }
+    };
+}
+
+#[tokio::test]
+async fn replicas_that_start_at_once_migrate_once_on_sqlite() {
+    schema::replicas_that_start_at_once_migrate_once(support::Scene::sqlite().await).await;
+}
+
+#[tokio::test]
+async fn replicas_that_start_at_once_migrate_once_on_postgresql() {
+    let server = e2e::postgres::Postgres::start().expect("PostgreSQL starts");
+    schema::replicas_that_start_at_once_migrate_once(support::Scene::postgres(&server).await).await;
+}
+
+conformance! {
+    schema { migrating_again_changes_nothing }
+    changes {
+        a_transaction_with_changes_takes_one_version,
+        what_is_undone_leaves_nothing,
+        forgotten_changes_are_known_to_be_missing,
+        a_limit_that_is_passed_gives_nothing,
+        writers_wait_for_one_another,
+        readers_see_one_moment,
+        texts_with_null_characters_are_kept_alike,
+    }
+    users {
+        a_user_survives_writing_and_reading,
+        two_users_cannot_share_an_address,
+        users_are_listed_by_address,
+        active_administrators_are_counted,
+        deleting_a_user_ends_memberships,
+    }
+    teams {
+        a_team_survives_writing_and_reading,
+        members_come_and_go,
+        only_users_can_be_members,
+    }
+    virtual_accounts { an_account_survives_writing_and_reading }
+    tokens {
+        a_token_survives_writing_and_reading,
+        tokens_are_listed_by_owner_and_kind,
+        a_token_is_revoked_once,
+        every_token_of_an_owner_is_revoked,
+        a_replaced_token_ends_after_its_grace_period,
+        expired_tokens_are_forgotten,
+    }
+    keys {
+        signing_keys_are_retired_and_dropped,
+        session_keys_are_retired_and_dropped,
+        key_terms_count_encryptions,
+    }
+    servers {
+        a_server_survives_writing_and_reading,
+        every_auth_survives_writing_and_reading,
+        sealed_values_are_apart,
+        servers_are_listed_by_name,
+        callers_see_the_servers_that_name_them,
+        deleting_a_server_deletes_what_hangs_on_it,
+    }
+    collaborators {
+        a_rule_survives_writing_and_reading,
+        the_rules_of_a_server_are_replaced,
+        the_rules_of_a_subject_are_replaced,
+        a_subject_takes_its_rules_along,
+        a_rule_needs_a_server,
+    }
+    auth_overrides {
+        an_override_survives_writing_and_reading,
+        overrides_are_listed_in_pages,
+        the_first_and_the_last_override_change_the_server,
+        a_subject_takes_its_overrides_along,
+    }
+    audit_events {
+        an_event_survives_writing_and_reading,
+        the_same_event_is_stored_once,
+        events_are_listed_newest_first_in_pages,
+        events_are_filtered,
+    }
+    feed {
+        a_commit_of_another_replica_is_heard_of,
+        replicas_agree_on_keys,
+        a_follower_that_was_away_gets_what_changed,
+    }
+    vault { t52_sealed_columns_that_were_swapped_do_not_open, t53_replicas_that_seal_at_once_do_not_lose_count }
+}
