@@ -175,7 +175,10 @@ fn gateway_config(directory: &DataDir, ports: Ports) -> anyhow::Result<data_plan
         state_dir: None,
         egress_allow: loopback_networks(),
         allowed_hosts: Vec::new(),
-        allowed_origins: Vec::new(),
+        // Where the MCP Inspector's pages are served.
+        allowed_origins: ["http://localhost:6274", "http://127.0.0.1:6274"]
+            .map(Into::into)
+            .into(),
         max_stale: Duration::from_secs(24 * 3600),
         max_body_size: 4 << 20,
         drain_timeout: Duration::from_secs(5),

@@ -11,9 +11,9 @@ use crate::error::{ErrorType, Rejection};
 pub(crate) struct Gate {
     hosts: HashSet<String>,
     origins: HashSet<String>,
-    /// Whether the gateway itself is served on loopback, so that pages served there are its peers.
-    loopback: bool,
 }
+
+const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 
 impl Gate {
     /// A gate for the gateway's URL, more hosts (`host` or `host:port`) and more origins.
@@ -22,22 +22,23 @@ impl Gate {
             .split_once("://")
             .map_or(gateway_url, |(_, authority)| authority)
             .to_ascii_lowercase();
-        let loopback = is_loopback(&authority);
         let mut all: HashSet<String> = hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
-        if loopback && let Some((_, port)) = authority.rsplit_once(':') {
-            // One machine, three spellings.
-            all.extend(["127.0.0.1", "localhost", "[::1]"].map(|host| format!("{host}:{port}")));
-        }
-        all.insert(authority);
-        let mut origins: HashSet<String> = origins
+        let mut pages: HashSet<String> = origins
             .iter()
             .map(|origin| origin.to_ascii_lowercase())
             .collect();
-        origins.insert(gateway_url.to_ascii_lowercase());
+        if let Some((host, port)) = authority.rsplit_once(':')
+            && LOOPBACK.contains(&host)
+        {
+            // One machine, three spellings.
+            all.extend(LOOPBACK.map(|host| format!("{host}:{port}")));
+            pages.extend(LOOPBACK.map(|host| format!("http://{host}:{port}")));
+        }
+        all.insert(authority);
+        pages.insert(gateway_url.to_ascii_lowercase());
         Self {
             hosts: all,
-            origins,
-            loopback,
+            origins: pages,
         }
     }
 
@@ -82,15 +83,8 @@ impl Gate {
         let Some(origin) = values.next() else {
             return Ok(());
         };
-        let allowed = values.next().is_none()
-            && origin.to_str().is_ok_and(|origin| {
-                let origin = origin.to_ascii_lowercase();
-                self.origins.contains(&origin)
-                    || (self.loopback
-                        && origin.split_once("://").is_some_and(|(scheme, authority)| {
-                            scheme == "http" && is_loopback(authority)
-                        }))
-            });
+        let known = |origin: &str| self.origins.contains(&origin.to_ascii_lowercase());
+        let allowed = values.next().is_none() && origin.to_str().is_ok_and(known);
         if allowed {
             Ok(())
         } else {
@@ -101,14 +95,6 @@ impl Gate {
             ))
         }
     }
-}
-
-fn is_loopback(authority: &str) -> bool {
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
 }
 
 #[cfg(test)]
@@ -208,14 +194,18 @@ mod tests {
     }
 
     #[test]
-    fn t68_on_loopback_pages_of_this_machine_may_ask() {
+    fn t68_on_loopback_the_gateway_has_three_names() {
         let gate = Gate::new("http://127.0.0.1:7090", &[], &[]);
-        assert!(origin(&gate, &["http://localhost:6274"]) && origin(&gate, &["http://[::1]:1"]));
-        assert!(
-            !origin(&gate, &["http://localhost.evil.example"])
-                && !origin(&gate, &["null"])
-                && !origin(&gate, &["http://localhost:6274@evil"])
-        );
+        assert!(origin(&gate, &["http://localhost:7090"]) && origin(&gate, &["http://[::1]:7090"]));
+        for refused in [
+            "http://localhost:6274",
+            "http://localhost",
+            "http://localhost.evil.example",
+            "null",
+            "http://localhost:7090@evil",
+        ] {
+            assert!(!origin(&gate, &[refused]), "{refused}");
+        }
         for name in ["127.0.0.1:7090", "localhost:7090", "[::1]:7090"] {
             assert_eq!(host(&gate, "/mcp", &[name]), Ok(()), "{name}");
         }

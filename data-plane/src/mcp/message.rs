@@ -359,13 +359,28 @@ impl<'de> Visitor<'de> for Parts {
         while let Some(key) = members.next_key_seed(Text)? {
             note(&mut seen, &key, self.known)?;
             if key == self.text {
-                text = Some(members.next_value_seed(Text)?);
+                text = text_or_none(members.next_value::<&RawValue>()?.get())?;
             } else {
                 let is_object = members.next_value_seed(Walk::at(3))?;
                 object |= is_object && key == self.object;
             }
         }
         Ok((text, object))
+    }
+}
+
+/// The string that a value is. Anything else says nothing, but has to be strict all the same.
+fn text_or_none<'de, E: serde::de::Error>(value: &'de str) -> Result<Option<Cow<'de, str>>, E> {
+    let mut deserializer = serde_json::Deserializer::from_str(value);
+    if value.starts_with('"') {
+        Text.deserialize(&mut deserializer)
+            .map(Some)
+            .map_err(E::custom)
+    } else {
+        Walk::at(3)
+            .deserialize(&mut deserializer)
+            .map(|_| None)
+            .map_err(E::custom)
     }
 }
 

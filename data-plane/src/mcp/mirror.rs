@@ -97,9 +97,11 @@ pub(crate) fn check(headers: &HeaderMap, message: &Message<'_>) -> Result<Agreed
     let name = single(headers, NAME)?
         .map(|value| decode(value).ok_or(Mismatch::Header("Mcp-Name")))
         .transpose()?;
-    if (name.is_some() && name.as_deref() != named)
-        || (name.is_none() && named.is_some() && modern && is_request)
-    {
+    // What a method that nobody knows is about, nobody can say: it is refused as unknown.
+    let known = !matches!(method, Some(Err(_)));
+    let differs = name.is_some() && name.as_deref() != named;
+    let missing = name.is_none() && named.is_some() && modern && is_request;
+    if known && (differs || missing) {
         return Err(Mismatch::Header("Mcp-Name"));
     }
     if headers

@@ -4,12 +4,15 @@
 
 use std::{borrow::Cow, fmt};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use warder_shared::{headers, proto::v1::OutboundKind, snapshot::Server};
 
 use super::Pair;
-use crate::{error::Rejection, mcp::strict::Text};
+use crate::{
+    error::{ErrorType, Rejection},
+    mcp::strict::Text,
+};
 
 static NAMES: [HeaderName; 2] = [
     HeaderName::from_static("x-tfy-mcp-headers"),
@@ -21,7 +24,7 @@ const MAX_HEADERS: usize = 32;
 /// Takes them out of the request's headers.
 ///
 /// # Errors
-/// 400 for anything malformed, and where the server takes none.
+/// 400 for anything malformed, 403 where the server takes none.
 pub(super) fn take(request: &mut HeaderMap, server: &Server) -> Result<Vec<Pair>, Rejection> {
     let mut values = NAMES.iter().flat_map(|name| request.get_all(name));
     let Some(value) = values.next() else {
@@ -38,7 +41,9 @@ pub(super) fn take(request: &mut HeaderMap, server: &Server) -> Result<Vec<Pair>
     }
     let forwarding = server.outbound.kind == OutboundKind::Forwarding;
     if !server.allow_header_override && !forwarding {
-        return Err(Rejection::invalid(
+        return Err(Rejection::new(
+            StatusCode::FORBIDDEN,
+            ErrorType::Forbidden,
             "this server does not accept x-tfy-mcp-headers (allow_header_override is off)",
         ));
     }
