@@ -78,12 +78,23 @@ fn corpus() -> Vec<(String, Expect)> {
 /// A server that takes whatever headers the client brings.
 async fn scene() -> Scene {
     let scene = Scene::start(Options::default(), Sink::builder().tool("echo")).await;
-    scene.warder.api.register("notes", &scene.sink.url(), &json!({"type": "forwarding"}), &[&scene.ann]).await;
+    scene
+        .warder
+        .api
+        .register(
+            "notes",
+            &scene.sink.url(),
+            &json!({"type": "forwarding"}),
+            &[&scene.ann],
+        )
+        .await;
     scene
 }
 
 async fn send(call: Call) -> Answer {
-    call.message(&call_message(1, "echo", &json!({}))).send().await
+    call.message(&call_message(1, "echo", &json!({})))
+        .send()
+        .await
 }
 
 #[tokio::test]
@@ -97,7 +108,11 @@ async fn t30_client_headers_arrive_exactly_or_not_at_all() {
         let answer = send(scene.post().header_bytes(NAME, value.as_bytes())).await;
         match expect {
             Refused => {
-                assert_eq!(answer.refusal(), (400, "InvalidRequest".to_owned()), "{value}: {answer:?}");
+                assert_eq!(
+                    answer.refusal(),
+                    (400, "InvalidRequest".to_owned()),
+                    "{value}: {answer:?}"
+                );
                 scene.assert_nothing_sent(value);
             }
             Sent(expected) => {
@@ -105,7 +120,10 @@ async fn t30_client_headers_arrive_exactly_or_not_at_all() {
                 let mut headers = scene.sink.take().remove(0).headers;
                 headers.retain(|header| !always.contains(header));
                 headers.sort();
-                let mut expected: Vec<_> = expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+                let mut expected: Vec<_> = expected
+                    .iter()
+                    .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                    .collect();
                 expected.sort();
                 assert_eq!(headers, expected, "{value}");
             }
@@ -117,19 +135,44 @@ async fn t30_client_headers_arrive_exactly_or_not_at_all() {
 async fn t30_the_header_comes_once_under_one_of_its_names() {
     let scene = scene().await;
     let value = r#"{"X-One":"1"}"#;
-    assert_eq!(send(scene.post().header(ALIAS, value)).await.tool_text(), "echo");
+    assert_eq!(
+        send(scene.post().header(ALIAS, value)).await.tool_text(),
+        "echo"
+    );
     let sent = scene.sink.take().remove(0);
     assert_eq!(sent.header("x-one"), Some("1"));
-    assert!(sent.header(ALIAS).is_none() && sent.header(NAME).is_none(), "{sent:?}");
+    assert!(
+        sent.header(ALIAS).is_none() && sent.header(NAME).is_none(),
+        "{sent:?}"
+    );
 
     for (case, call) in [
-        ("both names", scene.post().header(NAME, value).header(ALIAS, value)),
-        ("both names, one empty", scene.post().header(NAME, value).header(ALIAS, "{}")),
-        ("twice", scene.post().header(NAME, value).header(NAME, r#"{"X-Two":"2"}"#)),
-        ("not text", scene.post().header_bytes(NAME, b"{\"X-One\":\"\xff\"}")),
+        (
+            "both names",
+            scene.post().header(NAME, value).header(ALIAS, value),
+        ),
+        (
+            "both names, one empty",
+            scene.post().header(NAME, value).header(ALIAS, "{}"),
+        ),
+        (
+            "twice",
+            scene
+                .post()
+                .header(NAME, value)
+                .header(NAME, r#"{"X-Two":"2"}"#),
+        ),
+        (
+            "not text",
+            scene.post().header_bytes(NAME, b"{\"X-One\":\"\xff\"}"),
+        ),
     ] {
         let answer = send(call).await;
-        assert_eq!(answer.refusal(), (400, "InvalidRequest".to_owned()), "{case}: {answer:?}");
+        assert_eq!(
+            answer.refusal(),
+            (400, "InvalidRequest".to_owned()),
+            "{case}: {answer:?}"
+        );
         scene.assert_nothing_sent(case);
     }
 }
@@ -139,7 +182,8 @@ async fn t30_a_server_says_which_client_headers_it_takes() {
     let scene = scene().await;
     let api = &scene.warder.api;
     let narrow = json!({"type": "forwarding", "headers": ["Authorization", "X-One"]});
-    api.register("narrow", &scene.sink.url(), &narrow, &[&scene.ann]).await;
+    api.register("narrow", &scene.sink.url(), &narrow, &[&scene.ann])
+        .await;
     let closed = json!({
         "type": "remote", "url": scene.sink.url(), "auth": {"type": "none"}, "allow_header_override": false,
         "collaborators": [{"subject": scene.ann.subject, "role": "mcp-server-user"}],
@@ -150,15 +194,44 @@ async fn t30_a_server_says_which_client_headers_it_takes() {
     }
     drop(scene.sink.take());
 
-    let post = |server: &str, value: &str| scene.gateway().post(server).token(&scene.ann.token).header(NAME, value);
-    assert_eq!(send(post("narrow", r#"{"x-one":"1","AUTHORIZATION":"Bearer a"}"#)).await.tool_text(), "echo");
+    let post = |server: &str, value: &str| {
+        scene
+            .gateway()
+            .post(server)
+            .token(&scene.ann.token)
+            .header(NAME, value)
+    };
+    assert_eq!(
+        send(post(
+            "narrow",
+            r#"{"x-one":"1","AUTHORIZATION":"Bearer a"}"#
+        ))
+        .await
+        .tool_text(),
+        "echo"
+    );
     let sent = scene.sink.take().remove(0);
-    assert_eq!((sent.header("x-one"), sent.header("authorization")), (Some("1"), Some("Bearer a")));
+    assert_eq!(
+        (sent.header("x-one"), sent.header("authorization")),
+        (Some("1"), Some("Bearer a"))
+    );
     let refused = send(post("narrow", r#"{"X-One":"1","X-Two":"2"}"#)).await;
-    assert_eq!(refused.refusal(), (400, "InvalidRequest".to_owned()), "{refused:?}");
+    assert_eq!(
+        refused.refusal(),
+        (400, "InvalidRequest".to_owned()),
+        "{refused:?}"
+    );
     scene.assert_nothing_sent("a name that the server does not take");
 
     let refused = send(post("closed", r#"{"X-One":"1"}"#)).await;
-    assert_eq!(refused.refusal(), (400, "InvalidRequest".to_owned()), "{refused:?}");
+    assert_eq!(
+        refused.refusal(),
+        (400, "InvalidRequest".to_owned()),
+        "{refused:?}"
+    );
+    assert!(
+        refused.body.contains("allow_header_override"),
+        "the error names the switch: {refused:?}"
+    );
     scene.assert_nothing_sent("a server that takes none");
 }

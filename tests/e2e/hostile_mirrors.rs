@@ -15,10 +15,18 @@ fn modern_call() -> Value {
 }
 
 /// The three headers as they should be, in that order; one of them is then changed.
-const MIRRORS: [(&str, &str); 3] = [("mcp-protocol-version", MODERN), ("mcp-method", "tools/call"), ("mcp-name", "allowed")];
+const MIRRORS: [(&str, &str); 3] = [
+    ("mcp-protocol-version", MODERN),
+    ("mcp-method", "tools/call"),
+    ("mcp-name", "allowed"),
+];
 
 async fn send_with(scene: &Scene, headers: &[(&str, &str)]) -> Answer {
-    let call = headers.iter().fold(scene.post(), |call: Call, (name, value)| call.header(name, value));
+    let call = headers
+        .iter()
+        .fold(scene.post(), |call: Call, (name, value)| {
+            call.header(name, value)
+        });
     call.message(&modern_call()).send().await
 }
 
@@ -29,18 +37,72 @@ async fn t17_headers_that_disagree_with_the_body_are_refused() {
 
     // As it should be, with white space around the values and with base64 for the name.
     assert_eq!(send_with(&scene, &MIRRORS).await.tool_text(), "allowed");
-    assert_eq!(send_with(&scene, &[MIRRORS[0], ("mcp-method", " tools/call\t"), ("mcp-name", "  allowed ")]).await.tool_text(), "allowed");
-    assert_eq!(send_with(&scene, &[MIRRORS[0], MIRRORS[1], ("mcp-name", "=?base64?YWxsb3dlZA==?=")]).await.tool_text(), "allowed");
+    assert_eq!(
+        send_with(
+            &scene,
+            &[
+                MIRRORS[0],
+                ("mcp-method", " tools/call\t"),
+                ("mcp-name", "  allowed ")
+            ]
+        )
+        .await
+        .tool_text(),
+        "allowed"
+    );
+    assert_eq!(
+        send_with(
+            &scene,
+            &[
+                MIRRORS[0],
+                MIRRORS[1],
+                ("mcp-name", "=?base64?YWxsb3dlZA==?=")
+            ]
+        )
+        .await
+        .tool_text(),
+        "allowed"
+    );
     drop(scene.sink.take());
 
     let different: [(usize, &[&str]); 3] = [
-        (0, &["2025-11-25", "2025-06-18", "2026-07-29", "garbage", "=?base64?MjAyNi0wNy0yOA==?="]),
-        (1, &["tools/list", "Tools/Call", "TOOLS/CALL", "tools%2fcall", "tools/call/", "=?base64?dG9vbHMvbGlzdA==?=", "x"]),
+        (
+            0,
+            &[
+                "2025-11-25",
+                "2025-06-18",
+                "2026-07-29",
+                "garbage",
+                "=?base64?MjAyNi0wNy0yOA==?=",
+            ],
+        ),
+        (
+            1,
+            &[
+                "tools/list",
+                "Tools/Call",
+                "TOOLS/CALL",
+                "tools%2fcall",
+                "tools/call/",
+                "=?base64?dG9vbHMvbGlzdA==?=",
+                "x",
+            ],
+        ),
         (
             2,
             &[
-                "forbidden", "Allowed", "ALLOWED", "%61llowed", "allowed,forbidden", "=?base64?Zm9yYmlkZGVu?=", "=?base64?!!!?=", "=?base64?YWxsb3dlZA==",
-                "=?BASE64?YWxsb3dlZA==?=", "=?base64??=", "=?base64?gICA?=", "x",
+                "forbidden",
+                "Allowed",
+                "ALLOWED",
+                "%61llowed",
+                "allowed,forbidden",
+                "=?base64?Zm9yYmlkZGVu?=",
+                "=?base64?!!!?=",
+                "=?base64?YWxsb3dlZA==",
+                "=?BASE64?YWxsb3dlZA==?=",
+                "=?base64??=",
+                "=?base64?gICA?=",
+                "x",
             ],
         ),
     ];
@@ -67,39 +129,56 @@ async fn t17_headers_that_disagree_with_the_body_are_refused() {
 
 #[tokio::test]
 async fn t17_mirrors_are_compared_before_the_modern_revision_too() {
-    let scene = Scene::start(Options::default(), Sink::builder().tool("allowed").tool("forbidden")).await;
-    let call = |name: &'static str, value: &'static str| scene.post().header(name, value).message(&call_message(1, "allowed", &json!({})));
+    let scene = Scene::start(
+        Options::default(),
+        Sink::builder().tool("allowed").tool("forbidden"),
+    )
+    .await;
+    let call = |name: &'static str, value: &'static str| {
+        scene
+            .post()
+            .header(name, value)
+            .message(&call_message(1, "allowed", &json!({})))
+    };
     // Some clients send these headers with older revisions; that is fine as long as they are true.
-    assert_eq!(call("mcp-method", "tools/call").send().await.tool_text(), "allowed");
-    assert_eq!(call("mcp-name", "allowed").send().await.tool_text(), "allowed");
+    assert_eq!(
+        call("mcp-method", "tools/call").send().await.tool_text(),
+        "allowed"
+    );
+    assert_eq!(
+        call("mcp-name", "allowed").send().await.tool_text(),
+        "allowed"
+    );
     drop(scene.sink.take());
-    for (name, value) in [("mcp-method", "tools/list"), ("mcp-name", "forbidden"), ("mcp-name", "=?base64?Zm9yYmlkZGVu?=")] {
+    for (name, value) in [
+        ("mcp-method", "tools/list"),
+        ("mcp-name", "forbidden"),
+        ("mcp-name", "=?base64?Zm9yYmlkZGVu?="),
+    ] {
         let answer = call(name, value).send().await;
-        assert_eq!(summary(&answer), "400 -32020", "{name}: {value}: {answer:?}");
+        assert_eq!(
+            summary(&answer),
+            "400 -32020",
+            "{name}: {value}: {answer:?}"
+        );
         scene.assert_nothing_sent(value);
     }
 }
 
 #[tokio::test]
-async fn t17_the_claims_in_the_body_are_complete_and_well_formed() {
+async fn t17_a_modern_header_needs_the_claim_in_the_body() {
     let scene = Scene::start(Options::default(), Sink::builder().tool("allowed")).await;
     let send = async |message: Value| {
-        let call = MIRRORS.iter().fold(scene.post(), |call, (name, value)| call.header(name, value));
+        let call = MIRRORS
+            .iter()
+            .fold(scene.post(), |call, (name, value)| call.header(name, value));
         call.message(&message).send().await
     };
     let mut corpus = Vec::new();
-    let mut without_capabilities = modern_call();
-    without_capabilities["params"]["_meta"].as_object_mut().expect("an object").remove("io.modelcontextprotocol/clientCapabilities");
-    corpus.push(without_capabilities);
     let mut without_claims = modern_call();
     without_claims["params"]["_meta"] = json!({});
     corpus.push(without_claims);
     corpus.push(call_message(1, "allowed", &json!({})));
-    for capabilities in [json!(null), json!([]), json!("all")] {
-        let mut message = modern_call();
-        message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = capabilities;
-        corpus.push(message);
-    }
     for message in corpus {
         let answer = send(message.clone()).await;
         assert_eq!(summary(&answer), "400 -32602", "{message}: {answer:?}");
@@ -109,18 +188,37 @@ async fn t17_the_claims_in_the_body_are_complete_and_well_formed() {
         let mut message = modern_call();
         message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] = version;
         let answer = send(message.clone()).await;
-        assert!(matches!(summary(&answer).as_str(), "400 -32602" | "400 -32020"), "{message}: {answer:?}");
+        assert!(
+            matches!(summary(&answer).as_str(), "400 -32602" | "400 -32020"),
+            "{message}: {answer:?}"
+        );
         scene.assert_nothing_sent(&message.to_string());
     }
-    let answer = scene.post().header("mcp-protocol-version", MODERN).header("mcp-method", "tools/list").message(&list_message(1)).send().await;
-    assert_eq!(summary(&answer), "400 -32602", "a header alone makes no modern request: {answer:?}");
+    let answer = scene
+        .post()
+        .header("mcp-protocol-version", MODERN)
+        .header("mcp-method", "tools/list")
+        .message(&list_message(1))
+        .send()
+        .await;
+    assert_eq!(
+        summary(&answer),
+        "400 -32602",
+        "a header alone makes no modern request: {answer:?}"
+    );
     assert_eq!(send(modern_call()).await.tool_text(), "allowed");
 }
 
 #[tokio::test]
 async fn t17_mirrors_are_made_for_the_upstream_not_copied() {
     let scene = Scene::start(Options::default(), Sink::builder().tool("allowed")).await;
-    let headers = [MIRRORS[0], MIRRORS[1], ("mcp-name", "=?base64?YWxsb3dlZA==?="), ("mcp-unknown", "canary"), ("x-mcp-name", "canary")];
+    let headers = [
+        MIRRORS[0],
+        MIRRORS[1],
+        ("mcp-name", "=?base64?YWxsb3dlZA==?="),
+        ("mcp-unknown", "canary"),
+        ("x-mcp-name", "canary"),
+    ];
     assert_eq!(send_with(&scene, &headers).await.tool_text(), "allowed");
     let sent = scene.sink.take();
     assert_eq!(sent.len(), 1);

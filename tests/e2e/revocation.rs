@@ -18,8 +18,16 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Two pods, and an upstream that holds streams open.
 async fn scene(database: Database) -> Scene {
-    let options = Options { database, pods: 2, ..Options::default() };
-    Scene::start(options, Sink::builder().tool("echo").tool("other").sessions()).await
+    let options = Options {
+        database,
+        pods: 2,
+        ..Options::default()
+    };
+    Scene::start(
+        options,
+        Sink::builder().tool("echo").tool("other").sessions(),
+    )
+    .await
 }
 
 /// A session and an open stream of the caller on each pod.
@@ -38,12 +46,18 @@ async fn refused_everywhere(scene: &Scene, caller: &Caller, since: Instant, expe
     for gateway in scene.warder.gateways() {
         let what = format!("{} answers {expected}", gateway.origin());
         until_true(&what, SECOND, async || {
-            let answer = gateway.call("notes", &caller.token, "echo", &json!({})).await;
+            let answer = gateway
+                .call("notes", &caller.token, "echo", &json!({}))
+                .await;
             summary(&answer) == expected
         })
         .await;
     }
-    assert!(since.elapsed() < SECOND, "{expected} everywhere only after {:?}", since.elapsed());
+    assert!(
+        since.elapsed() < SECOND,
+        "{expected} everywhere only after {:?}",
+        since.elapsed()
+    );
 }
 
 /// Takes something away from `caller` and expects their streams to end and their calls to be refused, on both pods.
@@ -65,10 +79,15 @@ async fn takes_effect(scene: &Scene, caller: &Caller, expected: &str, change: im
     }
     scene.assert_nothing_sent(expected);
     for (gateway, (session, stream)) in scene.warder.gateways().iter().zip(&mut bystander) {
-        assert_eq!(session.call(gateway, "echo", &json!({})).await.tool_text(), "echo");
+        assert_eq!(
+            session.call(gateway, "echo", &json!({})).await.tool_text(),
+            "echo"
+        );
         let message = json!({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "still here"}});
         scene.sink.push(&message);
-        assert!(matches!(stream.next(SECOND).await, e2e::event_stream::Next::Event(event) if event.json() == message));
+        assert!(
+            matches!(stream.next(SECOND).await, e2e::event_stream::Next::Event(event) if event.json() == message)
+        );
     }
 }
 
@@ -80,7 +99,10 @@ async fn bob(scene: &Scene) -> Caller {
 
 /// Lets the caller use `notes`, beside Ann.
 async fn admit(scene: &Scene, caller: &Caller) {
-    let rules = json!([user_rule(&scene.ann, &["*"], &[]), user_rule(caller, &["*"], &[])]);
+    let rules = json!([
+        user_rule(&scene.ann, &["*"], &[]),
+        user_rule(caller, &["*"], &[])
+    ]);
     scene.warder.api.set_collaborators("notes", &rules).await;
     until_reachable(&scene.warder, "notes", caller).await;
 }
@@ -89,14 +111,27 @@ async fn revoked_tokens_end(database: Database) {
     let scene = scene(database).await;
     let api = &scene.warder.api;
     let bob = bob(&scene).await;
-    takes_effect(&scene, &bob, "401 Unauthorized", async || api.revoke(&bob).await).await;
+    takes_effect(&scene, &bob, "401 Unauthorized", async || {
+        api.revoke(&bob).await
+    })
+    .await;
     // Another token of the same person is not touched.
     let again = api.personal_access_token("bob@example.com").await;
-    assert_eq!(scene.gateway().call("notes", &again.token, "echo", &json!({})).await.tool_text(), "echo");
+    assert_eq!(
+        scene
+            .gateway()
+            .call("notes", &again.token, "echo", &json!({}))
+            .await
+            .tool_text(),
+        "echo"
+    );
 
     let service = api.virtual_account("reporter").await;
     admit(&scene, &service).await;
-    takes_effect(&scene, &service, "401 Unauthorized", async || api.revoke(&service).await).await;
+    takes_effect(&scene, &service, "401 Unauthorized", async || {
+        api.revoke(&service).await
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -115,16 +150,27 @@ async fn t27_a_removed_collaborator_is_out() {
     let api = &scene.warder.api;
     let bob = bob(&scene).await;
     let without_bob = json!([user_rule(&scene.ann, &["*"], &[])]);
-    takes_effect(&scene, &bob, "404 NotFound", async || api.set_collaborators("notes", &without_bob).await).await;
+    takes_effect(&scene, &bob, "404 NotFound", async || {
+        api.set_collaborators("notes", &without_bob).await
+    })
+    .await;
 
     // The same through a team: leaving it is enough.
     let carol = api.person("carol@example.com").await;
-    api.put("/teams/readers", &json!({"display_name": "Readers", "members": ["carol@example.com"]})).await;
+    api.put(
+        "/teams/readers",
+        &json!({"display_name": "Readers", "members": ["carol@example.com"]}),
+    )
+    .await;
     let team_rule = json!([user_rule(&scene.ann, &["*"], &[]), {"subject": "team:readers", "role": "mcp-server-user"}]);
     api.set_collaborators("notes", &team_rule).await;
     until_reachable(&scene.warder, "notes", &carol).await;
     takes_effect(&scene, &carol, "404 NotFound", async || {
-        api.put("/teams/readers", &json!({"display_name": "Readers", "members": []})).await;
+        api.put(
+            "/teams/readers",
+            &json!({"display_name": "Readers", "members": []}),
+        )
+        .await;
     })
     .await;
 }
@@ -135,29 +181,44 @@ async fn t10_a_disabled_or_deleted_subject_is_out() {
     let api = &scene.warder.api;
     let bob = bob(&scene).await;
     takes_effect(&scene, &bob, "401 Unauthorized", async || {
-        api.patch("/users/bob@example.com", &json!({"status": "disabled"})).await;
+        api.patch("/users/bob@example.com", &json!({"status": "disabled"}))
+            .await;
     })
     .await;
-    api.patch("/users/bob@example.com", &json!({"status": "active"})).await;
+    api.patch("/users/bob@example.com", &json!({"status": "active"}))
+        .await;
     until_reachable(&scene.warder, "notes", &bob).await;
-    takes_effect(&scene, &bob, "401 Unauthorized", async || api.delete("/users/bob@example.com").await).await;
+    takes_effect(&scene, &bob, "401 Unauthorized", async || {
+        api.delete("/users/bob@example.com").await
+    })
+    .await;
 
     let service = api.virtual_account("reporter").await;
     admit(&scene, &service).await;
-    takes_effect(&scene, &service, "401 Unauthorized", async || api.delete("/virtual-accounts/reporter").await).await;
+    takes_effect(&scene, &service, "401 Unauthorized", async || {
+        api.delete("/virtual-accounts/reporter").await
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_changed_override_is_used_and_a_removed_one_refused() {
     let scene = scene(Database::Sqlite).await;
     let api = &scene.warder.api;
-    let auth = json!({"type": "header", "level": "individual", "headers": {"X-Api-Key": "{{KEY}}"}});
-    api.register("own", &scene.sink.url(), &auth, &[&scene.ann]).await;
+    let auth =
+        json!({"type": "header", "level": "individual", "headers": {"X-Api-Key": "{{KEY}}"}});
+    api.register("own", &scene.sink.url(), &auth, &[&scene.ann])
+        .await;
     until_reachable(&scene.warder, "own", &scene.ann).await;
     let key_sent = async |gateway: &e2e::gateway::Gateway| {
-        let answer = gateway.call("own", &scene.ann.token, "echo", &json!({})).await;
+        let answer = gateway
+            .call("own", &scene.ann.token, "echo", &json!({}))
+            .await;
         let sent = scene.sink.take().pop();
-        (summary(&answer), sent.and_then(|request| request.header("x-api-key").map(str::to_owned)))
+        (
+            summary(&answer),
+            sent.and_then(|request| request.header("x-api-key").map(str::to_owned)),
+        )
     };
     let everywhere = async |expected: (&str, Option<&str>)| {
         let since = Instant::now();
@@ -168,14 +229,23 @@ async fn a_changed_override_is_used_and_a_removed_one_refused() {
             })
             .await;
         }
-        assert!(since.elapsed() < SECOND, "{expected:?} everywhere only after {:?}", since.elapsed());
+        assert!(
+            since.elapsed() < SECOND,
+            "{expected:?} everywhere only after {:?}",
+            since.elapsed()
+        );
     };
     everywhere(("403 CredentialUnavailable", None)).await;
     for key in ["first", "second", "third"] {
-        api.set_override("own", &scene.ann, &json!({"KEY": key})).await;
+        api.set_override("own", &scene.ann, &json!({"KEY": key}))
+            .await;
         everywhere(("200 result", Some(key))).await;
     }
-    api.delete(&format!("/mcp-servers/own/auth-overrides?subject={}", scene.ann.subject)).await;
+    api.delete(&format!(
+        "/mcp-servers/own/auth-overrides?subject={}",
+        scene.ann.subject
+    ))
+    .await;
     everywhere(("403 CredentialUnavailable", None)).await;
 }
 
@@ -183,16 +253,34 @@ async fn a_changed_override_is_used_and_a_removed_one_refused() {
 async fn a_changed_tool_policy_is_in_force_for_lists_and_calls() {
     let scene = scene(Database::Sqlite).await;
     let api = &scene.warder.api;
-    let names = async |gateway: &e2e::gateway::Gateway| gateway.list("notes", &scene.ann.token).await.tool_names();
+    let names = async |gateway: &e2e::gateway::Gateway| {
+        gateway.list("notes", &scene.ann.token).await.tool_names()
+    };
     let expect = async |rule: Value, expected: &[&str]| {
         api.set_collaborators("notes", &json!([rule])).await;
         let since = Instant::now();
         for gateway in scene.warder.gateways() {
-            until_true(&format!("{expected:?} is listed"), SECOND, async || names(&gateway).await == expected).await;
+            until_true(&format!("{expected:?} is listed"), SECOND, async || {
+                names(&gateway).await == expected
+            })
+            .await;
             for tool in ["echo", "other"] {
-                let answer = gateway.post("notes").token(&scene.ann.token).message(&call_message(1, tool, &json!({}))).send().await;
-                let wanted = if expected.contains(&tool) { "200 result" } else { "200 -32602" };
-                assert_eq!(summary(&answer), wanted, "what is listed is callable and what is not is not: {tool}: {answer:?}");
+                let answer = gateway
+                    .post("notes")
+                    .token(&scene.ann.token)
+                    .message(&call_message(1, tool, &json!({})))
+                    .send()
+                    .await;
+                let wanted = if expected.contains(&tool) {
+                    "200 result"
+                } else {
+                    "200 -32602"
+                };
+                assert_eq!(
+                    summary(&answer),
+                    wanted,
+                    "what is listed is callable and what is not is not: {tool}: {answer:?}"
+                );
             }
         }
         assert!(since.elapsed() < SECOND * 2, "{:?}", since.elapsed());

@@ -18,7 +18,10 @@ impl Scene {
     pub(crate) async fn start(options: Options, sink: Builder) -> Self {
         let (warder, sink) = tokio::join!(Warder::start(options), sink.start());
         let ann = warder.api.person("ann@example.com").await;
-        warder.api.register("notes", &sink.url(), &json!({"type": "none"}), &[&ann]).await;
+        warder
+            .api
+            .register("notes", &sink.url(), &json!({"type": "none"}), &[&ann])
+            .await;
         let scene = Self { warder, sink, ann };
         scene.until_reachable("notes", &scene.ann).await;
         scene
@@ -43,7 +46,10 @@ impl Scene {
     #[track_caller]
     pub(crate) fn assert_nothing_sent(&self, case: &str) {
         let requests = self.sink.take();
-        assert!(requests.is_empty(), "{case}: the upstream received {requests:?}");
+        assert!(
+            requests.is_empty(),
+            "{case}: the upstream received {requests:?}"
+        );
     }
 }
 
@@ -53,7 +59,12 @@ pub(crate) async fn until_reachable(warder: &Warder, server: &str, caller: &Call
         let what = format!("{} knows {server}", gateway.origin());
         e2e::wait::until_true(&what, e2e::wait::PATIENCE, async || {
             // A message that every pod refuses by itself: 400 once the server exists for this caller, 404 before.
-            let answer = gateway.post(server).token(&caller.token).body("not a message").send().await;
+            let answer = gateway
+                .post(server)
+                .token(&caller.token)
+                .body("not a message")
+                .send()
+                .await;
             answer.status == 400
         })
         .await;

@@ -25,11 +25,16 @@ pub enum Client {
     TypeScript2Modern,
     /// The TypeScript SDK, second generation, asking which era the server speaks.
     TypeScript2Auto,
+    /// `mcp-remote` as desktop applications run it, behind `@modelcontextprotocol/sdk`.
+    McpRemote,
 }
 
 impl Client {
     fn is_python(self) -> bool {
-        matches!(self, Self::FastMcp | Self::FastMcpLegacy | Self::FastMcpModern)
+        matches!(
+            self,
+            Self::FastMcp | Self::FastMcpLegacy | Self::FastMcpModern
+        )
     }
 
     fn selector(self) -> (&'static str, &'static str) {
@@ -41,6 +46,7 @@ impl Client {
             Self::TypeScript2 => ("client", "client-2"),
             Self::TypeScript2Modern => ("client", "client-2-modern"),
             Self::TypeScript2Auto => ("client", "client-2-auto"),
+            Self::McpRemote => ("client", "mcp-remote"),
         }
     }
 }
@@ -59,7 +65,13 @@ impl Session {
     /// A session with the MCP endpoint at `url`.
     #[must_use]
     pub fn new(client: Client, url: &str) -> Self {
-        Self { client, url: url.to_owned(), token: None, headers: Vec::new(), steps: Vec::new() }
+        Self {
+            client,
+            url: url.to_owned(),
+            token: None,
+            headers: Vec::new(),
+            steps: Vec::new(),
+        }
     }
 
     /// Sends `Authorization: Bearer TOKEN`.
@@ -97,9 +109,13 @@ impl Session {
 
     fn plan(&self) -> Value {
         let (selector, which) = self.client.selector();
-        let headers: serde_json::Map<String, Value> =
-            self.headers.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
-        let mut plan = json!({"url": self.url, selector: which, "headers": headers, "steps": self.steps});
+        let headers: serde_json::Map<String, Value> = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone().into()))
+            .collect();
+        let mut plan =
+            json!({"url": self.url, selector: which, "headers": headers, "steps": self.steps});
         if let Some(token) = &self.token {
             plan["token"] = token.clone().into();
         }
@@ -118,8 +134,14 @@ impl Outcome {
     /// When the client could not connect.
     #[must_use]
     pub fn steps(&self) -> &[Value] {
-        assert_eq!(self.0["connected"], true, "the client cannot connect: {}", self.0);
-        self.0["steps"].as_array().expect("a connected session has steps")
+        assert_eq!(
+            self.0["connected"], true,
+            "the client cannot connect: {}",
+            self.0
+        );
+        self.0["steps"]
+            .as_array()
+            .expect("a connected session has steps")
     }
 
     /// The names of the tools that step `index` listed.
@@ -129,7 +151,9 @@ impl Outcome {
     #[must_use]
     pub fn tools(&self, index: usize) -> Vec<&str> {
         let step = &self.steps()[index];
-        let tools = step["tools"].as_array().unwrap_or_else(|| panic!("step {index} lists no tools: {step}"));
+        let tools = step["tools"]
+            .as_array()
+            .unwrap_or_else(|| panic!("step {index} lists no tools: {step}"));
         tools.iter().filter_map(Value::as_str).collect()
     }
 
@@ -141,7 +165,9 @@ impl Outcome {
     pub fn text(&self, index: usize) -> &str {
         let step = &self.steps()[index];
         assert_eq!(step["is_error"], false, "step {index} failed: {step}");
-        step["text"].as_str().unwrap_or_else(|| panic!("step {index} has no text: {step}"))
+        step["text"]
+            .as_str()
+            .unwrap_or_else(|| panic!("step {index} has no text: {step}"))
     }
 
     /// The error that step `index` came to.
@@ -151,7 +177,8 @@ impl Outcome {
     #[must_use]
     pub fn error(&self, index: usize) -> &Value {
         let step = &self.steps()[index];
-        step.get("error").unwrap_or_else(|| panic!("step {index} succeeded: {step}"))
+        step.get("error")
+            .unwrap_or_else(|| panic!("step {index} succeeded: {step}"))
     }
 
     /// Why the client could not connect.
@@ -160,7 +187,11 @@ impl Outcome {
     /// When it could.
     #[must_use]
     pub fn refusal(&self) -> &Value {
-        assert_eq!(self.0["connected"], false, "the client connected: {}", self.0);
+        assert_eq!(
+            self.0["connected"], false,
+            "the client connected: {}",
+            self.0
+        );
         &self.0["error"]
     }
 
@@ -176,12 +207,23 @@ impl Outcome {
 /// # Panics
 /// When a client script fails.
 pub async fn run_sessions(sessions: &[Session]) -> Vec<Outcome> {
-    let (python_plans, node_plans): (Vec<_>, Vec<_>) = sessions.iter().partition(|session| session.client.is_python());
-    let (from_python, from_node) = tokio::join!(run_script(Language::Python, &python_plans), run_script(Language::Node, &node_plans));
+    let (python_plans, node_plans): (Vec<_>, Vec<_>) = sessions
+        .iter()
+        .partition(|session| session.client.is_python());
+    let (from_python, from_node) = tokio::join!(
+        run_script(Language::Python, &python_plans),
+        run_script(Language::Node, &node_plans)
+    );
     let (mut from_python, mut from_node) = (from_python.into_iter(), from_node.into_iter());
     sessions
         .iter()
-        .map(|session| if session.client.is_python() { from_python.next() } else { from_node.next() })
+        .map(|session| {
+            if session.client.is_python() {
+                from_python.next()
+            } else {
+                from_node.next()
+            }
+        })
         .map(|outcome| Outcome(outcome.expect("the script answers every session")))
         .collect()
 }
@@ -205,14 +247,30 @@ async fn run_script(language: Language, sessions: &[&Session]) -> Vec<Value> {
         return Vec::new();
     }
     let (name, mut command, script) = match language {
-        Language::Python => ("fastmcp client", Command::new(python()), "python/clients/fastmcp_client.py"),
-        Language::Node => ("TypeScript client", Command::new("node"), "node/clients/client.mjs"),
+        Language::Python => (
+            "fastmcp client",
+            Command::new(python()),
+            "python/clients/fastmcp_client.py",
+        ),
+        Language::Node => (
+            "TypeScript client",
+            Command::new("node"),
+            "node/clients/client.mjs",
+        ),
     };
     command.arg(tests_folder().join(script));
-    let plan = json!({"sessions": sessions.iter().map(|session| session.plan()).collect::<Vec<_>>()});
+    let plan =
+        json!({"sessions": sessions.iter().map(|session| session.plan()).collect::<Vec<_>>()});
     let (status, output, errors) = run(name, command, Some(&plan.to_string())).await;
-    assert!(status.success(), "the {name} ended with {status}:\n{errors}");
+    assert!(
+        status.success(),
+        "the {name} ended with {status}:\n{errors}"
+    );
     let last = output.lines().last().unwrap_or_default();
-    let answer: Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {output}\n{errors}"));
-    answer["sessions"].as_array().cloned().unwrap_or_else(|| panic!("no sessions in {answer}"))
+    let answer: Value =
+        serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {output}\n{errors}"));
+    answer["sessions"]
+        .as_array()
+        .cloned()
+        .unwrap_or_else(|| panic!("no sessions in {answer}"))
 }

@@ -54,11 +54,16 @@ impl EventStream {
     pub fn new(response: reqwest::Response) -> Self {
         let content_type = response.headers().get("content-type").cloned();
         assert!(
-            content_type.as_ref().is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream")),
+            content_type
+                .as_ref()
+                .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream")),
             "{} with {content_type:?} is no event stream",
             response.status()
         );
-        Self { body: Box::pin(response.bytes_stream()), buffer: String::new() }
+        Self {
+            body: Box::pin(response.bytes_stream()),
+            buffer: String::new(),
+        }
     }
 
     /// The next event with data; comments and empty events are passed over.
@@ -85,7 +90,9 @@ impl EventStream {
                 }
             }
         };
-        tokio::time::timeout(within, read_on).await.unwrap_or_else(|_| panic!("the stream is still open after {within:?}"));
+        tokio::time::timeout(within, read_on)
+            .await
+            .unwrap_or_else(|_| panic!("the stream is still open after {within:?}"));
     }
 
     async fn advance(&mut self) -> Next {
@@ -98,7 +105,9 @@ impl EventStream {
                 }
             }
             match self.body.next().await {
-                Some(Ok(chunk)) => self.buffer.push_str(&String::from_utf8_lossy(&chunk).replace("\r\n", "\n")),
+                Some(Ok(chunk)) => self
+                    .buffer
+                    .push_str(&String::from_utf8_lossy(&chunk).replace("\r\n", "\n")),
                 Some(Err(error)) => return Next::Broken(format!("{error:?}")),
                 None => return Next::End,
             }
@@ -109,7 +118,11 @@ impl EventStream {
 /// Every event with data in a complete body.
 #[must_use]
 pub fn parse_all(body: &str) -> Vec<Event> {
-    body.replace("\r\n", "\n").split("\n\n").map(parse).filter(|event| !event.data.is_empty()).collect()
+    body.replace("\r\n", "\n")
+        .split("\n\n")
+        .map(parse)
+        .filter(|event| !event.data.is_empty())
+        .collect()
 }
 
 fn parse(block: &str) -> Event {

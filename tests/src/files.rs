@@ -21,9 +21,16 @@ pub fn tests_folder() -> PathBuf {
 #[must_use]
 pub fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the test knows its own path");
-    let folder = test.ancestors().nth(2).expect("tests run from target/PROFILE/deps");
+    let folder = test
+        .ancestors()
+        .nth(2)
+        .expect("tests run from target/PROFILE/deps");
     let path = folder.join(name);
-    assert!(path.is_file(), "{} is missing: build the workspace's binaries first (cargo build --workspace --bins)", path.display());
+    assert!(
+        path.is_file(),
+        "{} is missing: build the workspace's binaries first (cargo build --workspace --bins)",
+        path.display()
+    );
     path
 }
 
@@ -39,7 +46,8 @@ pub fn write_secret(path: &Path, content: &str) {
         .mode(0o600)
         .open(path)
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    file.write_all(content.as_bytes()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    file.write_all(content.as_bytes())
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
 
 /// A fresh root key: 32 random bytes in base64.
@@ -51,7 +59,12 @@ pub fn root_key() -> String {
 /// A fresh word that nobody else uses: safe in headers, URLs and names, easy to find in a log.
 #[must_use]
 pub fn canary(label: &str) -> String {
-    format!("{label}-{}", URL_SAFE_NO_PAD.encode(random::<18>()).replace(['-', '_'], "0"))
+    format!(
+        "{label}-{}",
+        URL_SAFE_NO_PAD
+            .encode(random::<18>())
+            .replace(['-', '_'], "0")
+    )
 }
 
 /// Every file below `folder` whose content has `needle` in it, also as part of a binary file.
@@ -61,7 +74,9 @@ pub fn canary(label: &str) -> String {
 #[must_use]
 pub fn files_with(folder: &Path, needle: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+    for entry in
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+    {
         let path = entry.expect("a folder entry can be read").path();
         if path.is_dir() {
             found.extend(files_with(&path, needle));
@@ -73,11 +88,15 @@ pub fn files_with(folder: &Path, needle: &str) -> Vec<PathBuf> {
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .any(|window| window == needle)
 }
 
 fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).expect("the system has randomness");
+    File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .expect("the system has randomness");
     bytes
 }

@@ -25,7 +25,10 @@ impl Gateway {
     /// The gateway at `origin`, such as `http://127.0.0.1:7090`.
     #[must_use]
     pub fn new(origin: &str) -> Self {
-        Self { http: http_client(), origin: origin.to_owned() }
+        Self {
+            http: http_client(),
+            origin: origin.to_owned(),
+        }
     }
 
     /// Its origin.
@@ -41,37 +44,44 @@ impl Gateway {
     }
 
     /// A POST to a server, with the headers of a client that does everything right.
-    #[must_use]
     pub fn post(&self, server: &str) -> Call {
-        self.request(Method::POST, server).header("accept", "application/json, text/event-stream").header("content-type", "application/json")
+        self.request(Method::POST, server)
+            .header("accept", "application/json, text/event-stream")
+            .header("content-type", "application/json")
     }
 
     /// A GET of a server's stream.
-    #[must_use]
     pub fn get(&self, server: &str) -> Call {
-        self.request(Method::GET, server).header("accept", "text/event-stream")
+        self.request(Method::GET, server)
+            .header("accept", "text/event-stream")
     }
 
     /// A request to a server without any headers.
-    #[must_use]
     pub fn request(&self, method: Method, server: &str) -> Call {
         Call(self.http.request(method, self.url(server)))
     }
 
     /// A request to any path of this origin.
-    #[must_use]
     pub fn request_path(&self, method: Method, path: &str) -> Call {
         Call(self.http.request(method, format!("{}{path}", self.origin)))
     }
 
     /// Sends a `tools/call` of the newest revision with a handshake, without a session.
     pub async fn call(&self, server: &str, token: &str, tool: &str, arguments: &Value) -> Answer {
-        self.post(server).token(token).message(&call_message(1, tool, arguments)).send().await
+        self.post(server)
+            .token(token)
+            .message(&call_message(1, tool, arguments))
+            .send()
+            .await
     }
 
     /// Sends a `tools/list` of the newest revision with a handshake, without a session.
     pub async fn list(&self, server: &str, token: &str) -> Answer {
-        self.post(server).token(token).message(&list_message(1)).send().await
+        self.post(server)
+            .token(token)
+            .message(&list_message(1))
+            .send()
+            .await
     }
 
     /// Carries out the handshake and returns the session.
@@ -79,11 +89,27 @@ impl Gateway {
     /// # Panics
     /// When the server refuses, or does not give a session id.
     pub async fn connect(&self, server: &str, token: &str) -> Session {
-        let answer = self.post(server).token(token).message(&initialize_message(1, LEGACY)).send().await;
+        let answer = self
+            .post(server)
+            .token(token)
+            .message(&initialize_message(1, LEGACY))
+            .send()
+            .await;
         assert_eq!(answer.status, 200, "{answer:?}");
-        let id = answer.header("mcp-session-id").unwrap_or_else(|| panic!("no session id: {answer:?}")).to_owned();
-        let session = Session { server: server.to_owned(), token: token.to_owned(), id };
-        let initialized = session.post(self).message(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).send().await;
+        let id = answer
+            .header("mcp-session-id")
+            .unwrap_or_else(|| panic!("no session id: {answer:?}"))
+            .to_owned();
+        let session = Session {
+            server: server.to_owned(),
+            token: token.to_owned(),
+            id,
+        };
+        let initialized = session
+            .post(self)
+            .message(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+            .send()
+            .await;
         assert_eq!(initialized.status, 202, "{initialized:?}");
         session
     }
@@ -102,14 +128,16 @@ pub struct Session {
 
 impl Session {
     /// A POST in this session, through one of the pods.
-    #[must_use]
     pub fn post(&self, gateway: &Gateway) -> Call {
         self.decorate(gateway.post(&self.server))
     }
 
     /// A tool call in this session, through one of the pods.
     pub async fn call(&self, gateway: &Gateway, tool: &str, arguments: &Value) -> Answer {
-        self.post(gateway).message(&call_message(2, tool, arguments)).send().await
+        self.post(gateway)
+            .message(&call_message(2, tool, arguments))
+            .send()
+            .await
     }
 
     /// Opens the session's GET stream.
@@ -119,11 +147,15 @@ impl Session {
 
     /// Ends the session.
     pub async fn delete(&self, gateway: &Gateway) -> Answer {
-        self.decorate(gateway.request(Method::DELETE, &self.server)).send().await
+        self.decorate(gateway.request(Method::DELETE, &self.server))
+            .send()
+            .await
     }
 
     fn decorate(&self, call: Call) -> Call {
-        call.token(&self.token).header("mcp-session-id", &self.id).header("mcp-protocol-version", LEGACY)
+        call.token(&self.token)
+            .header("mcp-session-id", &self.id)
+            .header("mcp-protocol-version", LEGACY)
     }
 }
 
@@ -147,8 +179,11 @@ impl Call {
     /// # Panics
     /// When HTTP cannot carry it; such headers need [`crate::raw`].
     pub fn header_bytes(self, name: &str, value: &[u8]) -> Self {
-        let name: HeaderName = name.parse().unwrap_or_else(|error| panic!("{error}: {name}"));
-        let value = HeaderValue::from_bytes(value).unwrap_or_else(|error| panic!("{error}: {value:?}"));
+        let name: HeaderName = name
+            .parse()
+            .unwrap_or_else(|error| panic!("{error}: {name}"));
+        let value =
+            HeaderValue::from_bytes(value).unwrap_or_else(|error| panic!("{error}: {value:?}"));
         Self(self.0.header(name, value))
     }
 
@@ -158,8 +193,15 @@ impl Call {
     /// When HTTP cannot carry it.
     pub fn replace_header(self, name: &str, value: &str) -> Self {
         let mut headers = HeaderMap::new();
-        let name: HeaderName = name.parse().unwrap_or_else(|error| panic!("{error}: {name}"));
-        headers.insert(name, value.parse().unwrap_or_else(|error| panic!("{error}: {value}")));
+        let name: HeaderName = name
+            .parse()
+            .unwrap_or_else(|error| panic!("{error}: {name}"));
+        headers.insert(
+            name,
+            value
+                .parse()
+                .unwrap_or_else(|error| panic!("{error}: {value}")),
+        );
         Self(self.0.headers(headers))
     }
 
@@ -172,7 +214,9 @@ impl Call {
     pub fn modern_message(self, mut message: Value) -> Self {
         let method = message["method"].as_str().unwrap_or_default().to_owned();
         message["params"]["_meta"] = modern_meta();
-        let mut call = self.header("mcp-protocol-version", MODERN).header("mcp-method", &method);
+        let mut call = self
+            .header("mcp-protocol-version", MODERN)
+            .header("mcp-method", &method);
         if let Some(name) = message["params"]["name"].as_str() {
             call = call.header("mcp-name", name);
         }
@@ -189,7 +233,9 @@ impl Call {
     /// # Panics
     /// When none comes.
     pub async fn send(self) -> Answer {
-        self.try_send().await.unwrap_or_else(|error| panic!("no answer: {error}"))
+        self.try_send()
+            .await
+            .unwrap_or_else(|error| panic!("no answer: {error}"))
     }
 
     /// Sends the request; an error says why no complete answer came.
@@ -198,9 +244,15 @@ impl Call {
             let response = self.0.send().await?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             let body = response.text().await?;
-            Ok::<_, reqwest::Error>(Answer { status, headers, body })
+            Ok::<_, reqwest::Error>(Answer {
+                status,
+                headers,
+                body,
+            })
         };
-        let answer = tokio::time::timeout(PATIENCE, exchange).await.map_err(|_| format!("nothing for {PATIENCE:?}"))?;
+        let answer = tokio::time::timeout(PATIENCE, exchange)
+            .await
+            .map_err(|_| format!("nothing for {PATIENCE:?}"))?;
         answer.map_err(|error| format!("{error:?}"))
     }
 
@@ -239,9 +291,15 @@ impl Answer {
     /// When there is none.
     #[must_use]
     pub fn message(&self) -> Value {
-        if self.header("content-type").is_some_and(|value| value.starts_with("text/event-stream")) {
+        if self
+            .header("content-type")
+            .is_some_and(|value| value.starts_with("text/event-stream"))
+        {
             let events = event_stream::parse_all(&self.body);
-            return events.last().unwrap_or_else(|| panic!("an empty stream: {self:?}")).json();
+            return events
+                .last()
+                .unwrap_or_else(|| panic!("an empty stream: {self:?}"))
+                .json();
         }
         self.json()
     }
@@ -264,7 +322,8 @@ impl Answer {
         assert_eq!(self.status, 200, "{self:?}");
         let message = self.message();
         let text = message["result"]["content"][0]["text"].as_str();
-        text.unwrap_or_else(|| panic!("no text in {message}")).to_owned()
+        text.unwrap_or_else(|| panic!("no text in {message}"))
+            .to_owned()
     }
 
     /// The names of the listed tools.
@@ -274,8 +333,14 @@ impl Answer {
     #[must_use]
     pub fn tool_names(&self) -> Vec<String> {
         let message = self.message();
-        let tools = message["result"]["tools"].as_array().unwrap_or_else(|| panic!("no tools in {message}"));
-        tools.iter().filter_map(|tool| tool["name"].as_str()).map(str::to_owned).collect()
+        let tools = message["result"]["tools"]
+            .as_array()
+            .unwrap_or_else(|| panic!("no tools in {message}"));
+        tools
+            .iter()
+            .filter_map(|tool| tool["name"].as_str())
+            .map(str::to_owned)
+            .collect()
     }
 
     /// The status and the type of an error of the gateway, having checked its shape.
@@ -287,9 +352,15 @@ impl Answer {
         let body = self.json();
         let error = &body["error"];
         for field in ["type", "message", "request_id"] {
-            assert!(error[field].as_str().is_some_and(|text| !text.is_empty()), "no {field} in {self:?}");
+            assert!(
+                error[field].as_str().is_some_and(|text| !text.is_empty()),
+                "no {field} in {self:?}"
+            );
         }
-        (self.status, error["type"].as_str().unwrap_or_default().to_owned())
+        (
+            self.status,
+            error["type"].as_str().unwrap_or_default().to_owned(),
+        )
     }
 
     /// The status and the JSON-RPC error code, having checked the shape.
@@ -300,9 +371,17 @@ impl Answer {
     pub fn rpc_error(&self) -> (u16, i64) {
         let message = self.message();
         assert_eq!(message["jsonrpc"], "2.0", "{self:?}");
-        assert!(message.get("id") != Some(&Value::Null), "an error names its request or nothing, never null: {self:?}");
+        assert!(
+            message.get("id") != Some(&Value::Null),
+            "an error names its request or nothing, never null: {self:?}"
+        );
         assert!(message["error"]["message"].is_string(), "{self:?}");
-        (self.status, message["error"]["code"].as_i64().unwrap_or_else(|| panic!("no code in {self:?}")))
+        (
+            self.status,
+            message["error"]["code"]
+                .as_i64()
+                .unwrap_or_else(|| panic!("no code in {self:?}")),
+        )
     }
 }
 

@@ -29,9 +29,13 @@ impl Port {
         let start = (std::process::id() % u32::from(COUNT)) as u16;
         for _ in 0..COUNT {
             let number = FIRST + start.wrapping_add(NEXT.fetch_add(7, Ordering::Relaxed)) % COUNT;
-            let lock = File::create(folder.join(number.to_string())).expect("the temporary folder is writable");
+            let lock = File::create(folder.join(number.to_string()))
+                .expect("the temporary folder is writable");
             if lock.try_lock().is_ok() && TcpListener::bind((Ipv4Addr::LOCALHOST, number)).is_ok() {
-                return Self { number, _lock: lock };
+                return Self {
+                    number,
+                    _lock: lock,
+                };
             }
         }
         panic!("no loopback port is free");

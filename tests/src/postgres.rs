@@ -56,7 +56,9 @@ impl Postgres {
     pub fn start() -> anyhow::Result<Self> {
         let programs = programs()?;
         let user = User::of_server()?;
-        let folder = tempfile::Builder::new().prefix("warder-postgres-").tempdir()?;
+        let folder = tempfile::Builder::new()
+            .prefix("warder-postgres-")
+            .tempdir()?;
         fs::set_permissions(folder.path(), Permissions::from_mode(0o700))?;
         if let Some(User { uid, gid }) = user {
             chown(folder.path(), Some(uid), Some(gid))?;
@@ -64,21 +66,48 @@ impl Postgres {
         let log = folder.path().join("log");
 
         let mut initdb = command(&programs.join("initdb"), user, folder.path());
-        initdb.args(["-D", "data", "-U", ROLE, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]);
+        initdb.args([
+            "-D",
+            "data",
+            "-U",
+            ROLE,
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+        ]);
         initdb.args(["--no-sync", "--no-instructions"]);
-        let status = logged(&mut initdb, &log)?.status().context("initdb cannot be run")?;
+        let status = logged(&mut initdb, &log)?
+            .status()
+            .context("initdb cannot be run")?;
         if !status.success() {
             bail!("initdb failed: {}", fs::read_to_string(&log)?);
         }
 
         let port = Port::reserve();
         let mut server = command(&programs.join("postgres"), user, folder.path());
-        server.args(["-D", "data", "-h", "127.0.0.1", "-p", &port.address().port().to_string()]);
+        server.args([
+            "-D",
+            "data",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port.address().port().to_string(),
+        ]);
         server.arg("-k").arg(folder.path());
         server.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
-        let child = logged(&mut server, &log)?.spawn().context("postgres cannot be run")?;
+        let child = logged(&mut server, &log)?
+            .spawn()
+            .context("postgres cannot be run")?;
         let databases = AtomicU32::new(0);
-        let mut server = Self { child, programs, port, databases, _folder: folder };
+        let mut server = Self {
+            child,
+            programs,
+            port,
+            databases,
+            _folder: folder,
+        };
         server.wait_until_ready(&log)?;
         Ok(server)
     }
@@ -92,12 +121,22 @@ impl Postgres {
         let address = self.port.address();
         let output = Command::new(self.programs.join("createdb"))
             .env_clear()
-            .args(["-h", &address.ip().to_string(), "-p", &address.port().to_string(), "-U", ROLE])
+            .args([
+                "-h",
+                &address.ip().to_string(),
+                "-p",
+                &address.port().to_string(),
+                "-U",
+                ROLE,
+            ])
             .args(["--strategy", "file_copy", &name])
             .output()
             .context("createdb cannot be run")?;
         if !output.status.success() {
-            bail!("createdb failed: {}", String::from_utf8_lossy(&output.stderr));
+            bail!(
+                "createdb failed: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
         }
         Ok(format!("postgres://{ROLE}@{address}/{name}"))
     }
@@ -111,7 +150,13 @@ impl Postgres {
             }
             let ready = Command::new(self.programs.join("pg_isready"))
                 .env_clear()
-                .args(["-q", "-h", &address.ip().to_string(), "-p", &address.port().to_string()])
+                .args([
+                    "-q",
+                    "-h",
+                    &address.ip().to_string(),
+                    "-p",
+                    &address.port().to_string(),
+                ])
                 .status()
                 .context("pg_isready cannot be run")?;
             if ready.success() {
@@ -157,10 +202,17 @@ impl User {
             return Ok(None);
         }
         let users = fs::read_to_string("/etc/passwd")?;
-        let fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
-        let found = fields.filter(|fields| fields.len() > 3).find(|fields| fields[0] == "postgres");
+        let fields = users
+            .lines()
+            .map(|line| line.split(':').collect::<Vec<_>>());
+        let found = fields
+            .filter(|fields| fields.len() > 3)
+            .find(|fields| fields[0] == "postgres");
         let fields = found.context("there is no user `postgres` to run the server as")?;
-        Ok(Some(Self { uid: fields[2].parse()?, gid: fields[3].parse()? }))
+        Ok(Some(Self {
+            uid: fields[2].parse()?,
+            gid: fields[3].parse()?,
+        }))
     }
 }
 
@@ -185,7 +237,11 @@ fn programs() -> anyhow::Result<PathBuf> {
 /// A program that runs in a folder, with nothing of the caller's environment.
 fn command(program: &Path, user: Option<User>, folder: &Path) -> Command {
     let mut command = Command::new(program);
-    command.env_clear().env("LC_ALL", "C.UTF-8").current_dir(folder).stdin(Stdio::null());
+    command
+        .env_clear()
+        .env("LC_ALL", "C.UTF-8")
+        .current_dir(folder)
+        .stdin(Stdio::null());
     if let Some(User { uid, gid }) = user {
         command.uid(uid).gid(gid);
     }

@@ -28,7 +28,11 @@ impl Process {
     /// When it cannot be started.
     #[must_use]
     pub fn spawn(name: &str, mut command: Command, log: &Path) -> Self {
-        let output = File::options().create(true).append(true).open(log).expect("the log can be opened");
+        let output = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .expect("the log can be opened");
         let errors = output.try_clone().expect("the log can be opened twice");
         let child = command
             .stdin(Stdio::null())
@@ -36,7 +40,11 @@ impl Process {
             .stderr(errors)
             .spawn()
             .unwrap_or_else(|error| panic!("{name} cannot be started: {error}"));
-        Self { name: name.to_owned(), child, log: log.to_owned() }
+        Self {
+            name: name.to_owned(),
+            child,
+            log: log.to_owned(),
+        }
     }
 
     /// Its process id.
@@ -48,7 +56,9 @@ impl Process {
     /// Everything that it has printed so far.
     #[must_use]
     pub fn log(&self) -> String {
-        fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+        fs::read(&self.log)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
     }
 
     /// Whether it has ended, and how.
@@ -64,8 +74,12 @@ impl Process {
     /// # Panics
     /// When it has ended already.
     pub fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id");
-        kill_process(pid, signal).unwrap_or_else(|error| panic!("{} cannot be signaled: {error}", self.name));
+        let pid = i32::try_from(self.child.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .expect("a process id");
+        kill_process(pid, signal)
+            .unwrap_or_else(|error| panic!("{} cannot be signaled: {error}", self.name));
     }
 
     /// Ends it at once, as a crash would.
@@ -98,7 +112,11 @@ impl Drop for Process {
 ///
 /// # Panics
 /// When it cannot be started, or runs for too long.
-pub async fn run(name: &str, mut command: Command, input: Option<&str>) -> (ExitStatus, String, String) {
+pub async fn run(
+    name: &str,
+    mut command: Command,
+    input: Option<&str>,
+) -> (ExitStatus, String, String) {
     // Files instead of pipes: nothing has to be read while the program runs.
     let folder = TempDir::new().expect("the temporary folder is writable");
     let path = |name: &str| folder.path().join(name);
@@ -110,9 +128,15 @@ pub async fn run(name: &str, mut command: Command, input: Option<&str>) -> (Exit
         .stderr(create("errors"))
         .spawn()
         .unwrap_or_else(|error| panic!("{name} cannot be started: {error}"));
-    let mut process = Process { name: name.to_owned(), child, log: path("errors") };
+    let mut process = Process {
+        name: name.to_owned(),
+        child,
+        log: path("errors"),
+    };
     let status = process.wait(wait::PATIENCE * 3).await;
-    let text = |name: &str| String::from_utf8_lossy(&fs::read(path(name)).unwrap_or_default()).into_owned();
+    let text = |name: &str| {
+        String::from_utf8_lossy(&fs::read(path(name)).unwrap_or_default()).into_owned()
+    };
     (status, text("output"), text("errors"))
 }
 
@@ -122,7 +146,10 @@ fn print_log(name: &str, log: &str) {
     let skipped = log.lines().count().saturating_sub(LINES);
     let mut stderr = std::io::stderr().lock();
     // Nothing better can be done when standard error is closed.
-    drop(writeln!(stderr, "--- {name} ({skipped} earlier lines left out) ---"));
+    drop(writeln!(
+        stderr,
+        "--- {name} ({skipped} earlier lines left out) ---"
+    ));
     for line in log.lines().skip(skipped) {
         drop(writeln!(stderr, "{line}"));
     }

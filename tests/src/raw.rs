@@ -30,7 +30,9 @@ impl Response {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(':'));
-        lines.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+        lines
+            .find(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
     }
 
     /// The type of the gateway's error in the body, if it is one.
@@ -47,8 +49,13 @@ impl Connection {
     /// # Panics
     /// When nobody listens.
     pub async fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap_or_else(|error| panic!("{address}: {error}"));
-        Self { stream, received: Vec::new() }
+        let stream = TcpStream::connect(address)
+            .await
+            .unwrap_or_else(|error| panic!("{address}: {error}"));
+        Self {
+            stream,
+            received: Vec::new(),
+        }
     }
 
     /// Sends bytes. An error means that the other side has closed, which reading will show.
@@ -61,7 +68,9 @@ impl Connection {
     /// # Panics
     /// When neither happens in time.
     pub async fn response(&mut self, within: Duration) -> Option<Response> {
-        timeout(within, self.read_response()).await.unwrap_or_else(|_| panic!("no response and no close for {within:?}"))
+        timeout(within, self.read_response())
+            .await
+            .unwrap_or_else(|_| panic!("no response and no close for {within:?}"))
     }
 
     /// Waits for the other side to close, and returns what it sent before.
@@ -70,7 +79,9 @@ impl Connection {
     /// When it does not.
     pub async fn closed(&mut self, within: Duration) -> Vec<u8> {
         let read_on = async { while self.fill().await {} };
-        timeout(within, read_on).await.unwrap_or_else(|_| panic!("the connection is still open after {within:?}"));
+        timeout(within, read_on)
+            .await
+            .unwrap_or_else(|_| panic!("the connection is still open after {within:?}"));
         std::mem::take(&mut self.received)
     }
 
@@ -83,10 +94,18 @@ impl Connection {
                 return None;
             }
         };
-        let head = String::from_utf8_lossy(&self.received.drain(..end).collect::<Vec<_>>()).into_owned();
+        let head =
+            String::from_utf8_lossy(&self.received.drain(..end).collect::<Vec<_>>()).into_owned();
         let status = head.split(' ').nth(1)?.parse().ok()?;
-        let mut response = Response { status, head, body: String::new() };
-        let length = match response.header("content-length").and_then(|value| value.parse::<usize>().ok()) {
+        let mut response = Response {
+            status,
+            head,
+            body: String::new(),
+        };
+        let length = match response
+            .header("content-length")
+            .and_then(|value| value.parse::<usize>().ok())
+        {
             Some(length) => {
                 while self.received.len() < length && self.fill().await {}
                 length
@@ -101,7 +120,10 @@ impl Connection {
                 self.received.len()
             }
         };
-        let body: Vec<u8> = self.received.drain(..length.min(self.received.len())).collect();
+        let body: Vec<u8> = self
+            .received
+            .drain(..length.min(self.received.len()))
+            .collect();
         response.body = String::from_utf8_lossy(&body).into_owned();
         Some(response)
     }
@@ -130,5 +152,7 @@ pub async fn exchange(address: SocketAddr, request: impl AsRef<[u8]>) -> Option<
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
 }

@@ -26,9 +26,17 @@ impl Request {
     /// When it is there more than once.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut values = self.headers.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str());
+        let mut values = self
+            .headers
+            .iter()
+            .filter(|(other, _)| other == name)
+            .map(|(_, value)| value.as_str());
         let value = values.next();
-        assert!(values.next().is_none(), "{name} arrived more than once: {:?}", self.headers);
+        assert!(
+            values.next().is_none(),
+            "{name} arrived more than once: {:?}",
+            self.headers
+        );
         value
     }
 
@@ -45,7 +53,10 @@ impl Request {
         self.path.contains(word)
             || self.query.contains(word)
             || self.body.contains(word)
-            || self.headers.iter().any(|(name, value)| name.contains(word) || value.contains(word))
+            || self
+                .headers
+                .iter()
+                .any(|(name, value)| name.contains(word) || value.contains(word))
     }
 }
 
@@ -58,12 +69,16 @@ impl RecordFile {
     pub(crate) fn read(&self) -> Vec<Request> {
         let text = std::fs::read_to_string(&self.0).unwrap_or_default();
         // The last line may still be on its way.
-        text.split_inclusive('\n').filter(|line| line.ends_with('\n')).map(|line| parse(line, &self.0)).collect()
+        text.split_inclusive('\n')
+            .filter(|line| line.ends_with('\n'))
+            .map(|line| parse(line, &self.0))
+            .collect()
     }
 }
 
 fn parse(line: &str, path: &Path) -> Request {
-    let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{}: {error}: {line}", path.display()));
+    let value: Value = serde_json::from_str(line)
+        .unwrap_or_else(|error| panic!("{}: {error}: {line}", path.display()));
     let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
     let headers = value["headers"].as_array().into_iter().flatten();
     let word = |header: &Value, index: usize| header[index].as_str().unwrap_or_default().to_owned();
@@ -71,7 +86,9 @@ fn parse(line: &str, path: &Path) -> Request {
         method: text("method"),
         path: text("path"),
         query: text("query"),
-        headers: headers.map(|header| (word(header, 0), word(header, 1))).collect(),
+        headers: headers
+            .map(|header| (word(header, 0), word(header, 1)))
+            .collect(),
         body: text("body"),
     }
 }

@@ -72,7 +72,8 @@ impl Builder {
     /// Answers everything with a redirect.
     #[must_use]
     pub fn redirect(self, status: u16, location: &str) -> Self {
-        self.response_header("location", location).always(status, "text/plain", "moved")
+        self.response_header("location", location)
+            .always(status, "text/plain", "moved")
     }
 
     /// Starts it on a loopback port.
@@ -80,8 +81,12 @@ impl Builder {
     /// # Panics
     /// When there is none.
     pub async fn start(self) -> Sink {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a loopback port is free");
-        let address = listener.local_addr().expect("a bound socket has an address");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("a loopback port is free");
+        let address = listener
+            .local_addr()
+            .expect("a bound socket has an address");
         let shared = Arc::new(Shared {
             builder: self,
             requests: Mutex::default(),
@@ -90,12 +95,18 @@ impl Builder {
             gate: watch::Sender::new(false),
             events: broadcast::Sender::new(64),
         });
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
+        let router = Router::new()
+            .fallback(answer)
+            .with_state(Arc::clone(&shared));
         let task = tokio::spawn(async move {
             // Ends only with the test.
             drop(axum::serve(listener, router).await);
         });
-        Sink { address, shared, task }
+        Sink {
+            address,
+            shared,
+            task,
+        }
     }
 }
 
@@ -144,13 +155,19 @@ impl Sink {
     /// Waits until this many GET streams are open.
     pub async fn until_streams(&self, count: usize) {
         let what = format!("{count} streams are open upstream");
-        wait::until_true(&what, PATIENCE, async || self.shared.open_streams.load(Ordering::SeqCst) == count).await;
+        wait::until_true(&what, PATIENCE, async || {
+            self.shared.open_streams.load(Ordering::SeqCst) == count
+        })
+        .await;
     }
 
     /// Waits until this many calls of [`HELD_TOOL`] have arrived and not been answered.
     pub async fn until_held(&self, count: usize) {
         let what = format!("{count} calls are held upstream");
-        wait::until_true(&what, PATIENCE, async || self.shared.held_calls.load(Ordering::SeqCst) == count).await;
+        wait::until_true(&what, PATIENCE, async || {
+            self.shared.held_calls.load(Ordering::SeqCst) == count
+        })
+        .await;
     }
 
     /// Lets held calls go on, those to come included.
@@ -161,7 +178,11 @@ impl Sink {
     /// Sends a message on every open GET stream.
     pub fn push(&self, message: &Value) {
         // Without open streams there is nobody to hear it.
-        drop(self.shared.events.send(format!("event: message\ndata: {message}\n\n")));
+        drop(
+            self.shared
+                .events
+                .send(format!("event: message\ndata: {message}\n\n")),
+        );
     }
 }
 
@@ -190,7 +211,11 @@ impl Shared {
 async fn answer(State(shared): State<Arc<Shared>>, request: axum::extract::Request) -> Response {
     let (parts, body) = request.into_parts();
     // A body that breaks off is recorded as far as it came.
-    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let body = body
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
     shared.requests().push(record(&parts, &body));
 
     let mut response = if let Some((status, content_type, body)) = &shared.builder.fixed {
@@ -198,14 +223,18 @@ async fn answer(State(shared): State<Arc<Shared>>, request: axum::extract::Reque
     } else {
         match parts.method {
             Method::POST => post(&shared, &body).await,
-            Method::GET if shared.builder.sessions => respond(200, "text/event-stream", open_stream(&shared)),
+            Method::GET if shared.builder.sessions => {
+                respond(200, "text/event-stream", open_stream(&shared))
+            }
             Method::DELETE if shared.builder.sessions => respond(200, "text/plain", Body::empty()),
             _ => respond(405, "text/plain", Body::empty()),
         }
     };
     for (name, value) in &shared.builder.extra_headers {
         let name: HeaderName = name.parse().expect("a header name");
-        response.headers_mut().append(name, HeaderValue::from_str(value).expect("a header value"));
+        response
+            .headers_mut()
+            .append(name, HeaderValue::from_str(value).expect("a header value"));
     }
     response
 }
@@ -222,9 +251,13 @@ async fn post(shared: &Arc<Shared>, body: &Bytes) -> Response {
         "initialize" => Ok(json!({
             "protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": {"name": "sink", "version": "1"},
         })),
-        "server/discover" => Ok(json!({"supportedVersions": ["2026-07-28", "2025-11-25"], "capabilities": {"tools": {}}})),
+        "server/discover" => Ok(
+            json!({"supportedVersions": ["2026-07-28", "2025-11-25"], "capabilities": {"tools": {}}}),
+        ),
         "ping" => Ok(json!({})),
-        "tools/list" => Ok(json!({"tools": shared.builder.tools.iter().map(|name| describe_tool(name)).collect::<Vec<_>>()})),
+        "tools/list" => Ok(
+            json!({"tools": shared.builder.tools.iter().map(|name| describe_tool(name)).collect::<Vec<_>>()}),
+        ),
         "tools/call" => call(shared, params["name"].as_str().unwrap_or_default()).await,
         method => Err((-32601, format!("no method {method}"))),
     };
@@ -235,15 +268,24 @@ async fn post(shared: &Arc<Shared>, body: &Bytes) -> Response {
             }
             json!({"jsonrpc": "2.0", "id": id, "result": result})
         }
-        Err((code, text)) => json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": text}}),
+        Err((code, text)) => {
+            json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": text}})
+        }
     };
     let mut response = if shared.builder.streaming {
-        respond(200, "text/event-stream", Body::from(format!("event: message\ndata: {answer}\n\n")))
+        respond(
+            200,
+            "text/event-stream",
+            Body::from(format!("event: message\ndata: {answer}\n\n")),
+        )
     } else {
         respond(200, "application/json", Body::from(answer.to_string()))
     };
     if shared.builder.sessions && message["method"] == "initialize" {
-        response.headers_mut().insert("mcp-session-id", HeaderValue::from_static("upstream-session-0001"));
+        response.headers_mut().insert(
+            "mcp-session-id",
+            HeaderValue::from_static("upstream-session-0001"),
+        );
     }
     response
 }
@@ -287,7 +329,10 @@ struct Counted {
 impl Counted {
     fn new(shared: &Arc<Shared>, counter: fn(&Shared) -> &AtomicUsize) -> Self {
         counter(shared).fetch_add(1, Ordering::SeqCst);
-        Self { shared: Arc::clone(shared), counter }
+        Self {
+            shared: Arc::clone(shared),
+            counter,
+        }
     }
 }
 
@@ -300,7 +345,10 @@ impl Drop for Counted {
 fn respond(status: u16, content_type: &str, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).expect("a status");
-    response.headers_mut().insert("content-type", HeaderValue::from_str(content_type).expect("a content type"));
+    response.headers_mut().insert(
+        "content-type",
+        HeaderValue::from_str(content_type).expect("a content type"),
+    );
     response
 }
 
@@ -310,7 +358,11 @@ fn record(parts: &Parts, body: &Bytes) -> Request {
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
-        headers: parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+        headers: parts
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), text(value)))
+            .collect(),
         body: String::from_utf8_lossy(body).into_owned(),
     }
 }

@@ -85,7 +85,11 @@ impl Upstream {
         let folder = TempDir::new().expect("the temporary folder is writable");
         let address = folder.path().join("address.json");
         let record = folder.path().join("requests.jsonl");
-        command.arg("--address-file").arg(&address).arg("--record").arg(&record);
+        command
+            .arg("--address-file")
+            .arg(&address)
+            .arg("--record")
+            .arg(&record);
         let mut process = Process::spawn(name, command, &folder.path().join("log"));
         let (url, _) = wait::until(&format!("the {name} listens"), PATIENCE, async || {
             if let Some(status) = process.ended() {
@@ -94,14 +98,23 @@ impl Upstream {
             read_url(&address)
         })
         .await;
-        Self { url, record: RecordFile(record), _process: process, _folder: folder }
+        Self {
+            url,
+            record: RecordFile(record),
+            _process: process,
+            _folder: folder,
+        }
     }
 }
 
 /// The interpreter of the virtual environment that `make` installs the Python requirements in.
 pub(crate) fn python() -> std::path::PathBuf {
     let path = tests_folder().join(".cache/venv/bin/python");
-    assert!(path.exists(), "{} is missing: run `make test` once, which installs it", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing: run `make test` once, which installs it",
+        path.display()
+    );
     path
 }
 

@@ -12,13 +12,20 @@ const INTERVAL: Duration = Duration::from_millis(10);
 ///
 /// # Panics
 /// When `within` has passed without an answer; `what` says what was awaited.
-pub async fn until<T>(what: &str, within: Duration, mut probe: impl AsyncFnMut() -> Option<T>) -> (T, Duration) {
+pub async fn until<T>(
+    what: &str,
+    within: Duration,
+    mut probe: impl AsyncFnMut() -> Option<T>,
+) -> (T, Duration) {
     let start = Instant::now();
     loop {
         if let Some(answer) = probe().await {
             return (answer, start.elapsed());
         }
-        assert!(start.elapsed() < within, "{what}: still not after {within:?}");
+        assert!(
+            start.elapsed() < within,
+            "{what}: still not after {within:?}"
+        );
         tokio::time::sleep(INTERVAL).await;
     }
 }
@@ -27,6 +34,12 @@ pub async fn until<T>(what: &str, within: Duration, mut probe: impl AsyncFnMut()
 ///
 /// # Panics
 /// When `within` has passed without a yes.
-pub async fn until_true(what: &str, within: Duration, mut probe: impl AsyncFnMut() -> bool) -> Duration {
-    until(what, within, async || probe().await.then_some(())).await.1
+pub async fn until_true(
+    what: &str,
+    within: Duration,
+    mut probe: impl AsyncFnMut() -> bool,
+) -> Duration {
+    until(what, within, async || probe().await.then_some(()))
+        .await
+        .1
 }

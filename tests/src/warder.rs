@@ -44,7 +44,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { database: Database::Sqlite, pods: 1, control_plane_environment: Vec::new(), pod_environment: Vec::new() }
+        Self {
+            database: Database::Sqlite,
+            pods: 1,
+            control_plane_environment: Vec::new(),
+            pod_environment: Vec::new(),
+        }
     }
 }
 
@@ -90,10 +95,18 @@ impl Warder {
 
         let ports: Vec<Port> = (0..options.pods.max(1)).map(|_| Port::reserve()).collect();
         let gateway_url = format!("http://{}", ports[0].address());
-        let allowed_hosts: Vec<String> = ports.iter().map(|port| port.address().to_string()).collect();
+        let allowed_hosts: Vec<String> = ports
+            .iter()
+            .map(|port| port.address().to_string())
+            .collect();
 
-        let mut control_plane =
-            ControlPlane::new(folder.path(), &certificates, &database_url, &gateway_url, options.control_plane_environment);
+        let mut control_plane = ControlPlane::new(
+            folder.path(),
+            &certificates,
+            &database_url,
+            &gateway_url,
+            options.control_plane_environment,
+        );
         let admin = control_plane.bootstrap("admin@example.com").await;
         control_plane.start().await;
 
@@ -108,13 +121,28 @@ impl Warder {
                     ("WARDER_CONTROL_PLANE_GRPC_URL", control_plane.grpc_url()),
                 ];
                 environment.extend(options.pod_environment.iter().cloned());
-                Pod::new(folder.path(), &format!("pod-{}", index + 1), &certificates, port, environment)
+                Pod::new(
+                    folder.path(),
+                    &format!("pod-{}", index + 1),
+                    &certificates,
+                    port,
+                    environment,
+                )
             })
             .collect();
         join_all(pods.iter_mut().map(Pod::start)).await;
 
         let api = Api::new(control_plane.public_url(), &admin.token);
-        Self { api, admin, pods, control_plane, enrollment_secret, certificates, _postgres: postgres, folder }
+        Self {
+            api,
+            admin,
+            pods,
+            control_plane,
+            enrollment_secret,
+            certificates,
+            _postgres: postgres,
+            folder,
+        }
     }
 
     /// The first pod as clients see it.
@@ -136,7 +164,10 @@ impl Warder {
         let mut all = vec![
             ("WARDER_GATEWAY_URL", self.gateway().origin().to_owned()),
             ("WARDER_ALLOWED_HOSTS", port.address().to_string()),
-            ("WARDER_CONTROL_PLANE_GRPC_URL", self.control_plane.grpc_url()),
+            (
+                "WARDER_CONTROL_PLANE_GRPC_URL",
+                self.control_plane.grpc_url(),
+            ),
         ];
         all.extend(environment);
         Pod::new(self.folder.path(), name, &self.certificates, port, all)

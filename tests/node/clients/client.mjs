@@ -6,16 +6,43 @@
 //       {"do": "list"}, {"do": "call", "tool": "echo", "arguments": {"message": "hi"}}]}]}
 //
 // client: "sdk-1" is @modelcontextprotocol/sdk, "client-2" is @modelcontextprotocol/client as it comes (handshake),
-// "client-2-modern" the same pinned to 2026-07-28, "client-2-auto" the same negotiating.
+// "client-2-modern" the same pinned to 2026-07-28, "client-2-auto" the same negotiating, "mcp-remote" is @modelcontextprotocol/sdk
+// over standard input and output to mcp-remote, as desktop applications run it.
 //
 // Standard output: {"sessions": [{"connected": true, "protocol_version": …, "session_id": …, "steps": […]}]}.
 
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
 import * as second from '@modelcontextprotocol/client';
 import { Client as FirstClient } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport as FirstTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 
 const information = { name: 'warder-e2e', version: '1.0.0' };
 const pinned = { pin: '2026-07-28' };
+
+// mcp-remote keeps files of its own; they go with the process.
+const remoteFolder = mkdtempSync(join(tmpdir(), 'warder-e2e-mcp-remote-'));
+process.on('exit', () => rmSync(remoteFolder, { recursive: true, force: true }));
+
+function openRemote(url, { headers }) {
+  const proxy = fileURLToPath(import.meta.resolve('mcp-remote/dist/proxy.js'));
+  // A value with a space does not survive every application's argument list: it goes through the environment.
+  const environment = {};
+  const options = Object.entries(headers).flatMap(([name, value], index) => {
+    environment[`HEADER_${index}`] = value;
+    return ['--header', `${name}:\${HEADER_${index}}`];
+  });
+  return new StdioClientTransport({
+    command: process.execPath,
+    args: [proxy, url.href, '--allow-http', '--transport', 'http-only', ...options],
+    env: { PATH: process.env.PATH, HOME: remoteFolder, MCP_REMOTE_CONFIG_DIR: remoteFolder, ...environment },
+    stderr: 'ignore',
+  });
+}
 
 function open(kind, url, requestInit) {
   switch (kind) {
@@ -33,6 +60,8 @@ function open(kind, url, requestInit) {
         new second.Client(information, { versionNegotiation: { mode: 'auto' } }),
         new second.StreamableHTTPClientTransport(url, { requestInit }),
       ];
+    case 'mcp-remote':
+      return [new FirstClient(information), openRemote(url, requestInit)];
     default:
       throw new Error(`no such client: ${kind}`);
   }

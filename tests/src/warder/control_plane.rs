@@ -44,15 +44,32 @@ impl ControlPlane {
             ("WARDER_HTTP_ADDR", http.address().to_string()),
             ("WARDER_GRPC_ADDR", grpc.address().to_string()),
             ("WARDER_ADMIN_ADDR", admin.address().to_string()),
-            ("WARDER_NODE_TOKEN_FILE", path(&folder.join("enrollment.txt"))),
+            (
+                "WARDER_NODE_TOKEN_FILE",
+                path(&folder.join("enrollment.txt")),
+            ),
             ("WARDER_GRPC_TLS_CERT_FILE", path(&certificates.certificate)),
             ("WARDER_GRPC_TLS_KEY_FILE", path(&certificates.key)),
             ("WARDER_EGRESS_ALLOW", "127.0.0.0/8,::1/128".to_owned()),
-            ("WARDER_LOG", "info,warder=debug,warder_control_plane=debug,warder_shared=debug".to_owned()),
-            ("WARDER_ADDRESSES_FILE", path(&folder.join("control-plane.addresses.json"))),
+            (
+                "WARDER_LOG",
+                "info,warder=debug,warder_control_plane=debug,warder_shared=debug".to_owned(),
+            ),
+            (
+                "WARDER_ADDRESSES_FILE",
+                path(&folder.join("control-plane.addresses.json")),
+            ),
         ];
         environment.extend(further);
-        Self { folder: folder.to_owned(), environment, http, grpc, admin, public_url, process: None }
+        Self {
+            folder: folder.to_owned(),
+            environment,
+            http,
+            grpc,
+            admin,
+            public_url,
+            process: None,
+        }
     }
 
     /// Where people and pods reach the API; also the issuer of tokens.
@@ -103,10 +120,21 @@ impl ControlPlane {
     pub(super) async fn bootstrap(&self, email: &str) -> Caller {
         let command = self.command(&["bootstrap", "--email", email, "--name", "Admin"]);
         let (status, output, errors) = run("warder-control-plane bootstrap", command, None).await;
-        assert!(status.success(), "bootstrap ended with {status}: {output}\n{errors}");
-        let token = output.split_whitespace().find(|word| word.starts_with("eyJ"));
-        let token = token.unwrap_or_else(|| panic!("bootstrap printed no token: {output}\n{errors}")).to_owned();
-        Caller { subject: format!("user:{email}"), token, token_id: String::new() }
+        assert!(
+            status.success(),
+            "bootstrap ended with {status}: {output}\n{errors}"
+        );
+        let token = output
+            .split_whitespace()
+            .find(|word| word.starts_with("eyJ"));
+        let token = token
+            .unwrap_or_else(|| panic!("bootstrap printed no token: {output}\n{errors}"))
+            .to_owned();
+        Caller {
+            subject: format!("user:{email}"),
+            token,
+            token_id: String::new(),
+        }
     }
 
     /// Starts it and waits until it is ready.
@@ -117,7 +145,11 @@ impl ControlPlane {
         let addresses = self.folder.join("control-plane.addresses.json");
         // Left by the run before; missing on the first one.
         drop(std::fs::remove_file(&addresses));
-        let process = Process::spawn("control plane", self.command(&[]), &self.folder.join("control-plane.log"));
+        let process = Process::spawn(
+            "control plane",
+            self.command(&[]),
+            &self.folder.join("control-plane.log"),
+        );
         let process = self.process.insert(process);
         let admin = Gateway::new(&format!("http://{}", self.admin.address()));
         wait::until_true("the control plane is ready", PATIENCE, async || {
@@ -155,9 +187,15 @@ impl ControlPlane {
 
 /// Whether an admin port says that its process is ready.
 pub(super) async fn is_ready(admin: &Gateway) -> bool {
-    ready(admin).await.is_some_and(|answer| answer.status == 200)
+    ready(admin)
+        .await
+        .is_some_and(|answer| answer.status == 200)
 }
 
 async fn ready(admin: &Gateway) -> Option<Answer> {
-    admin.request_path(reqwest::Method::GET, "/readyz").try_send().await.ok()
+    admin
+        .request_path(reqwest::Method::GET, "/readyz")
+        .try_send()
+        .await
+        .ok()
 }

@@ -37,17 +37,36 @@ impl Pod {
         let mut environment = vec![
             ("WARDER_HTTP_ADDR", http.address().to_string()),
             ("WARDER_ADMIN_ADDR", admin.address().to_string()),
-            ("WARDER_CONTROL_PLANE_CA_FILE", path(&certificates.authority)),
+            (
+                "WARDER_CONTROL_PLANE_CA_FILE",
+                path(&certificates.authority),
+            ),
             ("WARDER_NODE_NAME", name.to_owned()),
-            ("WARDER_NODE_TOKEN_FILE", path(&folder.join("enrollment.txt"))),
+            (
+                "WARDER_NODE_TOKEN_FILE",
+                path(&folder.join("enrollment.txt")),
+            ),
             ("WARDER_STATE_DIR", path(&folder.join(name))),
             ("WARDER_EGRESS_ALLOW", "127.0.0.0/8,::1/128".to_owned()),
             ("WARDER_WORKERS", "2".to_owned()),
-            ("WARDER_LOG", "info,warder=debug,warder_data_plane=debug,warder_shared=debug".to_owned()),
-            ("WARDER_ADDRESSES_FILE", path(&folder.join(format!("{name}.addresses.json")))),
+            (
+                "WARDER_LOG",
+                "info,warder=debug,warder_data_plane=debug,warder_shared=debug".to_owned(),
+            ),
+            (
+                "WARDER_ADDRESSES_FILE",
+                path(&folder.join(format!("{name}.addresses.json"))),
+            ),
         ];
         environment.extend(further);
-        Self { name: name.to_owned(), folder: folder.to_owned(), environment, http, admin, process: None }
+        Self {
+            name: name.to_owned(),
+            folder: folder.to_owned(),
+            environment,
+            http,
+            admin,
+            process: None,
+        }
     }
 
     /// The pod as clients see it.
@@ -136,7 +155,11 @@ impl Pod {
     /// # Panics
     /// When it does not end in time, or is not running.
     pub async fn ended(&mut self, within: Duration) -> std::process::ExitStatus {
-        self.process.as_mut().expect("the pod runs").wait(within).await
+        self.process
+            .as_mut()
+            .expect("the pod runs")
+            .wait(within)
+            .await
     }
 
     /// Everything that it has printed.
