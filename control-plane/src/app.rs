@@ -135,7 +135,6 @@ impl App {
     }
 
     /// The REST API, for whoever runs it in the same process.
-    #[must_use]
     pub fn rest(&self) -> Router {
         router::build(self.services.clone())
     }

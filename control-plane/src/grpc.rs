@@ -45,10 +45,25 @@ pub struct Parts {
 /// Every service, ready to be served.
 #[must_use]
 pub fn routes(parts: Parts) -> Routes {
-    let Parts { store, nodes, feed, resolver, shutdown } = parts;
-    let enrollment = nodes::Service { nodes: nodes.clone() };
-    let snapshots = snapshot::Service { nodes: nodes.clone(), feed, shutdown };
-    let credentials = credentials::Service { nodes: nodes.clone(), resolver };
+    let Parts {
+        store,
+        nodes,
+        feed,
+        resolver,
+        shutdown,
+    } = parts;
+    let enrollment = nodes::Service {
+        nodes: nodes.clone(),
+    };
+    let snapshots = snapshot::Service {
+        nodes: nodes.clone(),
+        feed,
+        shutdown,
+    };
+    let credentials = credentials::Service {
+        nodes: nodes.clone(),
+        resolver,
+    };
     let audit = audit::Service { nodes, store };
     Routes::default()
         .add_service(NodeServiceServer::new(enrollment).max_decoding_message_size(SMALL_REQUEST))

@@ -60,6 +60,9 @@ fn every(period: Duration) -> tokio::time::Interval {
 
 fn report<T, E: std::fmt::Display>(job: &'static str, result: Result<T, E>) {
     if let Err(error) = result {
-        tracing::warn!(job, "the job {job} failed and is tried again later: {error}");
+        tracing::warn!(
+            job,
+            "the job {job} failed and is tried again later: {error}"
+        );
     }
 }

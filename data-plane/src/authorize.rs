@@ -18,7 +18,7 @@ use crate::{
     authenticate::{Authenticated, Identity},
     error::{ErrorType, Rejection},
     mcp::{
-        message::{self, Kind, Message},
+        message::{self, Message},
         method::{Method, Rule},
         mirror::{self, Agreed, Mismatch},
         revision::Revision,
@@ -133,7 +133,7 @@ pub(crate) async fn call(
         _ => return Err(accept::method_not_allowed("GET, POST, DELETE, OPTIONS")),
     };
     let session = session(sealer, &identity, server, &headers, &call)
-        .map_err(|rejection| rejection.to_request(call.id()))?;
+        .map_err(|rejection| rejection.answering(call.id()))?;
     let server = server.clone();
     Ok(Authorized {
         identity,
@@ -159,14 +159,9 @@ fn message(
             malformed.to_string(),
         )
     })?;
-    let (id, method) = match &message.kind {
-        Kind::Request { id, method } => (Some((*id).to_owned()), Some(method)),
-        Kind::Notification { method } => (None, Some(method)),
-        Kind::Response => (None, None),
-    };
-    let decided = decide(server, access, headers, &message, method, record)
-        .map_err(|rejection| rejection.to_request(id.as_deref()))?;
-    let (method, named, agreed) = decided;
+    let id = message.id().map(ToOwned::to_owned);
+    let (method, named, agreed) = decide(server, access, headers, &message, record)
+        .map_err(|rejection| rejection.answering(id.as_deref()))?;
     let named = named.map(ToOwned::to_owned);
     Ok(MessageCall {
         id,
@@ -184,7 +179,6 @@ fn decide<'a>(
     access: &Access<'_>,
     headers: &HeaderMap,
     message: &'a Message<'_>,
-    method: Option<&Result<Method, std::borrow::Cow<'_, str>>>,
     record: &mut Record,
 ) -> Result<Decided<'a>, Rejection> {
     let agreed = mirror::check(headers, message).map_err(mismatch)?;
@@ -197,17 +191,16 @@ fn decide<'a>(
         let name: String = name.chars().take(64).collect();
         Rejection::rpc(status, -32601, format!("Method not found: {name}"))
     };
-    let method = match method {
+    let method = match message.method() {
         None => {
             record.method("response");
             return Ok((None, None, agreed));
         }
         Some(Err(name)) => return Err(unknown(name)),
-        Some(Ok(method)) => *method,
+        Some(Ok(method)) => method,
     };
     record.method(method.as_str());
-    // A revision without a handshake has no method of that name (2026-07-28).
-    if method == Method::Initialize && agreed.is_modern() {
+    if method.is_legacy_only() && agreed.is_modern() {
         return Err(unknown(method.as_str()));
     }
     let named = method.named_by().and_then(|by| message.params.named(by));

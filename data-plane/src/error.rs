@@ -51,7 +51,10 @@ impl ErrorType {
 
 /// A refusal, ready to be answered.
 #[derive(Debug, Clone)]
-pub(crate) struct Rejection {
+pub(crate) struct Rejection(Box<Refusal>);
+
+#[derive(Debug, Clone)]
+struct Refusal {
     status: StatusCode,
     form: Form,
     message: Cow<'static, str>,
@@ -81,7 +84,7 @@ impl Rejection {
         kind: ErrorType,
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self {
+        Self(Box::new(Refusal {
             status,
             form: Form::Typed(kind),
             message: message.into(),
@@ -89,7 +92,7 @@ impl Rejection {
             headers: Vec::new(),
             id: None,
             denied: status.is_client_error(),
-        }
+        }))
     }
 
     /// A JSON-RPC error.
@@ -98,7 +101,7 @@ impl Rejection {
         code: i32,
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self {
+        Self(Box::new(Refusal {
             status,
             form: Form::Rpc { code, data: None },
             message: message.into(),
@@ -106,7 +109,7 @@ impl Rejection {
             headers: Vec::new(),
             id: None,
             denied: true,
-        }
+        }))
     }
 
     /// A request that is malformed.
@@ -144,13 +147,13 @@ impl Rejection {
 
     /// Says more to the audit trail than to the caller.
     pub(crate) fn because(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
-        self.reason = reason.into();
+        self.0.reason = reason.into();
         self
     }
 
     /// Adds a header.
     pub(crate) fn header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
+        self.0.headers.push((name, value));
         self
     }
 
@@ -164,33 +167,33 @@ impl Rejection {
 
     /// The `data` member of a JSON-RPC error.
     pub(crate) fn data(mut self, value: serde_json::Value) -> Self {
-        if let Form::Rpc { data, .. } = &mut self.form {
+        if let Form::Rpc { data, .. } = &mut self.0.form {
             *data = Some(value);
         }
         self
     }
 
     /// Answers the request of this id.
-    pub(crate) fn to_request(mut self, id: Option<&str>) -> Self {
-        if self.id.is_none() {
-            self.id = id.map(ToOwned::to_owned);
+    pub(crate) fn answering(mut self, id: Option<&str>) -> Self {
+        if self.0.id.is_none() {
+            self.0.id = id.map(ToOwned::to_owned);
         }
         self
     }
 
     /// HTTP status.
     pub(crate) fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// For the audit trail.
     pub(crate) fn reason(&self) -> &Cow<'static, str> {
-        &self.reason
+        &self.0.reason
     }
 
     /// Whether policy or the caller's own fault refused it; otherwise something failed.
     pub(crate) fn is_denial(&self) -> bool {
-        self.denied
+        self.0.denied
     }
 
     /// The response. A typed error that answers a JSON-RPC request is a JSON-RPC error at the same time,
@@ -217,10 +220,11 @@ impl Rejection {
             request_id: Option<&'a str>,
         }
         let id = self
+            .0
             .id
             .as_deref()
             .and_then(|id| serde_json::from_str(id).ok());
-        let (code, kind, data) = match &self.form {
+        let (code, kind, data) = match &self.0.form {
             Form::Typed(kind) => (id.map(|_| -32603), Some(*kind), None),
             Form::Rpc { code, data } => (Some(*code), None, data.as_ref()),
         };
@@ -230,19 +234,19 @@ impl Rejection {
             error: ErrorBody {
                 code,
                 kind,
-                message: &self.message,
+                message: &self.0.message,
                 data,
                 request_id: kind.map(|_| request_id),
             },
         };
         let mut response = Response::new(serde_json::to_vec(&body).unwrap_or_default().into());
-        *response.status_mut() = self.status;
+        *response.status_mut() = self.0.status;
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),
         );
-        headers.extend(self.headers);
+        headers.extend(self.0.headers);
         response
     }
 }
@@ -262,10 +266,9 @@ mod tests {
 
     #[test]
     fn an_error_answers_its_request_once_the_id_is_known() {
-        let typed =
-            Rejection::unavailable(ErrorType::Overloaded, "later").to_request(Some("\"a\""));
+        let typed = Rejection::unavailable(ErrorType::Overloaded, "later").answering(Some("\"a\""));
         insta::assert_snapshot!(body(typed), @r#"{"jsonrpc":"2.0","id":"a","error":{"code":-32603,"type":"Overloaded","message":"later","request_id":"r-1"}}"#);
-        let rpc = Rejection::rpc(StatusCode::OK, -32602, "Unknown tool: x").to_request(Some("7"));
+        let rpc = Rejection::rpc(StatusCode::OK, -32602, "Unknown tool: x").answering(Some("7"));
         insta::assert_snapshot!(body(rpc), @r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"Unknown tool: x"}}"#);
         let unknown = Rejection::rpc(StatusCode::BAD_REQUEST, -32700, "no");
         insta::assert_snapshot!(body(unknown), @r#"{"jsonrpc":"2.0","error":{"code":-32700,"message":"no"}}"#);

@@ -60,7 +60,7 @@ impl Forwarder {
             Ok(response) => answer::shape(self, &equipped, response).await,
             Err(rejection) => Err(rejection),
         };
-        exchanged.map_err(|rejection| rejection.to_request(equipped.call.id()))
+        exchanged.map_err(|rejection| rejection.answering(equipped.call.id()))
     }
 
     async fn exchange(&self, equipped: &Equipped) -> Result<Response<Incoming>, Rejection> {

@@ -41,7 +41,7 @@ pub(crate) type Pair = (HeaderName, HeaderValue);
 /// Attaches the credential.
 ///
 /// # Errors
-/// 400 or 403 for headers that the client may not bring, 403 when a value of the caller's own is missing, 503 when the control
+/// 400 for headers that the client may not bring, 403 when a value of the caller's own is missing, 503 when the control
 /// plane would have to be asked and cannot be.
 pub(crate) async fn credential(
     credentials: &Credentials,
@@ -57,7 +57,7 @@ pub(crate) async fn credential(
     } = authorized;
     let (credential, stamp) = layers(credentials, &identity, &server, &mut headers)
         .await
-        .map_err(|rejection| rejection.to_request(call.id()))?;
+        .map_err(|rejection| rejection.answering(call.id()))?;
     Ok(Equipped {
         identity,
         server,

@@ -76,7 +76,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let path = pointer(error.path());
         let inner = error.into_inner();
         match inner.classify() {
-            serde_json::error::Category::Data => Problem::invalid(path, without_values(&inner)),
+            serde_json::error::Category::Data => misfit(path, &inner),
             _ => Problem::new(
                 Kind::MalformedRequest,
                 format!(
@@ -104,15 +104,26 @@ fn pointer(path: &Path) -> String {
         .collect()
 }
 
-/// The parser's message without the value that it met, which may be a secret, and without the line.
-fn without_values(error: &serde_json::Error) -> String {
+/// What the parser says about a value that does not fit, without the value, which may be a secret.
+fn misfit(mut pointer: String, error: &serde_json::Error) -> Problem {
     let text = error.to_string();
     let text = text
         .rsplit_once(" at line ")
         .map_or(text.as_str(), |(text, _)| text);
+    for (message, rule) in [("missing", "is required"), ("duplicate", "appears twice")] {
+        let field = text
+            .strip_prefix(message)
+            .and_then(|rest| rest.strip_prefix(" field `"));
+        if let Some(field) = field.and_then(|rest| rest.strip_suffix('`')) {
+            pointer.push_str(&format!("/{}", pointer_step(field)));
+            return Problem::invalid(pointer, rule);
+        }
+    }
     match text.rsplit_once(", expected ") {
-        Some((met, expected)) if met.starts_with("invalid ") => format!("expected {expected}"),
-        _ => text.to_owned(),
+        Some((met, expected)) if met.starts_with("invalid ") => {
+            Problem::invalid(pointer, format!("expected {expected}"))
+        }
+        _ => Problem::invalid(pointer, text),
     }
 }
 
@@ -150,7 +161,7 @@ mod tests {
             (r#"{"list":"sk-secret, expected x"}"#, "/list"),
             (r#"{"list":[],"list":[]}"#, "/list"),
             (r#"{"roles":["sk-secret"]}"#, "/roles"),
-            (r#"{"list":[{}]}"#, "/list/0"),
+            (r#"{"list":[{}]}"#, "/list/0/map"),
         ];
         for (body, pointer) in cases {
             let problem = format!("{:?}", parse::<Outer>(body.as_bytes()).expect_err(body));

@@ -8,7 +8,7 @@ use crate::{
     api::{
         body::Body,
         call::Call,
-        conditional::{Conditions, Tagged},
+        conditional::{ConditionParams, Conditions, Tagged},
         path::Path,
         problem::Problem,
         query::{Nothing, Params},
@@ -68,7 +68,7 @@ pub async fn get(
 
 /// Replaces the collaborators of a server, all of them. Every pod follows within a second.
 #[utoipa::path(put, path = "/mcp-servers/{name}/collaborators", operation_id = "put_collaborators", tag = "mcp servers",
-    params(("name" = String, Path, description = "Name of the server")), request_body = Vec<CollaboratorRequest>,
+    params(("name" = String, Path, description = "Name of the server"), ConditionParams), request_body = Vec<CollaboratorRequest>,
     responses((status = 200, body = Vec<CollaboratorView>)))]
 pub async fn put(
     Call { services, caller }: Call,

@@ -7,6 +7,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
 use serde::Serialize;
+use utoipa::IntoParams;
 
 use crate::{
     api::problem::{Kind, Problem},
@@ -39,6 +40,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Conditions {
         };
         Ok(Self(precondition))
     }
+}
+
+/// The same headers, for the API description.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct ConditionParams {
+    /// `ETag` of the state that the caller has in mind, or `*` for any; otherwise 412.
+    #[param(rename = "If-Match")]
+    pub if_match: Option<String>,
+    /// `*`: only if there is nothing of this name yet; otherwise 412.
+    #[param(rename = "If-None-Match")]
+    pub if_none_match: Option<String>,
 }
 
 fn joined(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Problem> {

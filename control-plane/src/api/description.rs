@@ -80,6 +80,15 @@ fn complete_operation(operation: &mut Operation) {
     let facts = access.map(|access| [("x-warder-access", json!(access.as_str()))]);
     operation.extensions = facts.map(Extensions::from_iter);
     operation.security = Some(vec![SecurityRequirement::new(BEARER, [""; 0])]);
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response {
+            response.description = match status.as_str() {
+                "201" => "Created".to_owned(),
+                "204" => "Done; there is nothing to show".to_owned(),
+                _ => "The state as it is now".to_owned(),
+            };
+        }
+    }
     let refusals = [
         ("401", "The request carries no valid token"),
         (

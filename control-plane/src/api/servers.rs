@@ -10,7 +10,7 @@ use crate::{
         body::Body,
         call::Call,
         collaborators::CollaboratorRequest,
-        conditional::{Conditions, Tagged},
+        conditional::{ConditionParams, Conditions, Tagged},
         page::Listing,
         path::Path,
         problem::Problem,
@@ -160,7 +160,7 @@ pub async fn get(
 /// A header value of `null` keeps the stored one, as long as the URL stays at its origin. What no
 /// longer fits is deleted only with `?confirm=true`; without it, the answer is 409 and lists it.
 #[utoipa::path(put, path = "/mcp-servers/{name}", operation_id = "put_mcp_server", tag = "mcp servers",
-    params(("name" = String, Path, description = "Name of the server"), ConfirmParams), request_body = PutServer,
+    params(("name" = String, Path, description = "Name of the server"), ConfirmParams, ConditionParams), request_body = PutServer,
     responses((status = 200, body = ServerView), (status = 201, body = ServerView)))]
 pub async fn put(
     Call { services, caller }: Call,
@@ -183,7 +183,7 @@ pub async fn put(
 
 /// Deletes a server with its collaborators and every auth override.
 #[utoipa::path(delete, path = "/mcp-servers/{name}", operation_id = "delete_mcp_server", tag = "mcp servers",
-    params(("name" = String, Path, description = "Name of the server")), responses((status = 204)))]
+    params(("name" = String, Path, description = "Name of the server"), ConditionParams), responses((status = 204)))]
 pub async fn delete(
     Call { services, caller }: Call,
     Path(name): Path<String>,

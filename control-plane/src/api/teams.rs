@@ -8,7 +8,7 @@ use crate::{
     api::{
         body::Body,
         call::Call,
-        conditional::{Conditions, Tagged},
+        conditional::{ConditionParams, Conditions, Tagged},
         later,
         page::Listing,
         path::Path,
@@ -63,7 +63,7 @@ pub async fn get(
 
 /// Creates a team, or replaces its display name and members.
 #[utoipa::path(put, path = "/teams/{name}", operation_id = "put_team", tag = "teams",
-    params(("name" = String, Path, description = "Name of the team")), request_body = PutTeam,
+    params(("name" = String, Path, description = "Name of the team"), ConditionParams), request_body = PutTeam,
     responses((status = 200, body = TeamView), (status = 201, body = TeamView)))]
 pub async fn put(
     Call { services, caller }: Call,
@@ -84,7 +84,7 @@ pub async fn put(
 
 /// Deletes a team with its collaborator entries.
 #[utoipa::path(delete, path = "/teams/{name}", operation_id = "delete_team", tag = "teams",
-    params(("name" = String, Path, description = "Name of the team")), responses((status = 204)))]
+    params(("name" = String, Path, description = "Name of the team"), ConditionParams), responses((status = 204)))]
 pub async fn delete(
     Call { services, caller }: Call,
     Path(name): Path<String>,

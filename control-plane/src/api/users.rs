@@ -11,7 +11,7 @@ use crate::{
     api::{
         body::Body,
         call::Call,
-        conditional::{Conditions, Tagged},
+        conditional::{ConditionParams, Conditions, Tagged},
         page::Listing,
         path::Path,
         problem::Problem,
@@ -107,7 +107,7 @@ pub async fn get(
 
 /// Changes a user.
 #[utoipa::path(patch, path = "/users/{email}", operation_id = "update_user", tag = "users",
-    params(("email" = String, Path, description = "Address of the user")), request_body = PatchUser,
+    params(("email" = String, Path, description = "Address of the user"), ConditionParams), request_body = PatchUser,
     responses((status = 200, body = UserView)))]
 pub async fn update(
     Call { services, caller }: Call,
@@ -129,7 +129,7 @@ pub async fn update(
 
 /// Deletes a user with their memberships, collaborator entries and auth overrides, and revokes their tokens.
 #[utoipa::path(delete, path = "/users/{email}", operation_id = "delete_user", tag = "users",
-    params(("email" = String, Path, description = "Address of the user")), responses((status = 204)))]
+    params(("email" = String, Path, description = "Address of the user"), ConditionParams), responses((status = 204)))]
 pub async fn delete(
     Call { services, caller }: Call,
     Path(email): Path<String>,

@@ -9,7 +9,7 @@ use crate::{
     api::{
         body::Body,
         call::Call,
-        conditional::{Conditions, Tagged},
+        conditional::{ConditionParams, Conditions, Tagged},
         later,
         page::Listing,
         path::Path,
@@ -83,7 +83,7 @@ pub async fn get(
 
 /// Creates a virtual account, or replaces its description and permissions.
 #[utoipa::path(put, path = "/virtual-accounts/{name}", operation_id = "put_virtual_account", tag = "virtual accounts",
-    params(("name" = String, Path, description = "Name of the account")), request_body = PutVirtualAccount,
+    params(("name" = String, Path, description = "Name of the account"), ConditionParams), request_body = PutVirtualAccount,
     responses((status = 200, body = AccountView), (status = 201, body = AccountView)))]
 pub async fn put(
     Call { services, caller }: Call,
@@ -107,7 +107,7 @@ pub async fn put(
 
 /// Deletes a virtual account with its permissions and auth overrides, and revokes its tokens.
 #[utoipa::path(delete, path = "/virtual-accounts/{name}", operation_id = "delete_virtual_account", tag = "virtual accounts",
-    params(("name" = String, Path, description = "Name of the account")), responses((status = 204)))]
+    params(("name" = String, Path, description = "Name of the account"), ConditionParams), responses((status = 204)))]
 pub async fn delete(
     Call { services, caller }: Call,
     Path(name): Path<String>,

@@ -60,25 +60,41 @@ impl Actor {
             Principal::User(id) => (ActorKind::User, id.as_uuid()),
             Principal::VirtualAccount(id) => (ActorKind::VirtualAccount, id.as_uuid()),
         };
-        Self { kind, id: Some(id), name }
+        Self {
+            kind,
+            id: Some(id),
+            name,
+        }
     }
 
     /// Nobody was authenticated.
     #[must_use]
     pub const fn anonymous() -> Self {
-        Self { kind: ActorKind::Anonymous, id: None, name: None }
+        Self {
+            kind: ActorKind::Anonymous,
+            id: None,
+            name: None,
+        }
     }
 
     /// The control plane itself: a command line or a job.
     #[must_use]
     pub const fn system() -> Self {
-        Self { kind: ActorKind::System, id: None, name: None }
+        Self {
+            kind: ActorKind::System,
+            id: None,
+            name: None,
+        }
     }
 
     /// A pod.
     #[must_use]
     pub fn node(name: impl Into<String>) -> Self {
-        Self { kind: ActorKind::Node, id: None, name: Some(name.into()) }
+        Self {
+            kind: ActorKind::Node,
+            id: None,
+            name: Some(name.into()),
+        }
     }
 }
 

@@ -33,7 +33,10 @@ impl FromStr for Email {
         let refused = |character: char| {
             character.is_whitespace()
                 || character.is_control()
-                || matches!(character, '/' | '?' | '#' | '%' | ',' | ';' | ':' | '<' | '>' | '"' | '\\')
+                || matches!(
+                    character,
+                    '/' | '?' | '#' | '%' | ',' | ';' | ':' | '<' | '>' | '"' | '\\'
+                )
         };
         let (name, domain) = text.split_once('@').ok_or(InvalidEmail)?;
         if text.len() > MAX_LENGTH
@@ -68,7 +71,9 @@ impl serde::Serialize for Email {
 
 impl<'de> serde::Deserialize<'de> for Email {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -85,7 +90,9 @@ mod tests {
     #[test]
     fn what_is_not_an_address_is_refused() {
         let long = format!("{}@example.org", "a".repeat(250));
-        for text in ["", "@", "a@", "@b", "a", "a@b@c", "a b@c", "a@b\n", "a/b@c", "a@b,c", &long] {
+        for text in [
+            "", "@", "a@", "@b", "a", "a@b@c", "a b@c", "a@b\n", "a/b@c", "a@b,c", &long,
+        ] {
             assert_eq!(text.parse::<Email>(), Err(InvalidEmail), "{text:?}");
         }
     }

@@ -94,7 +94,10 @@ impl FromStr for HeaderTemplate {
         if !rest.is_empty() {
             parts.push(Part::Literal(rest.to_owned()));
         }
-        Ok(Self { text: text.to_owned(), parts })
+        Ok(Self {
+            text: text.to_owned(),
+            parts,
+        })
     }
 }
 
@@ -118,14 +121,18 @@ impl serde::Serialize for HeaderTemplate {
 
 impl<'de> serde::Deserialize<'de> for HeaderTemplate {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
 fn is_placeholder(name: &str) -> bool {
     name.len() <= MAX_PLACEHOLDER
         && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
+        && name
+            .chars()
+            .all(|character| character.is_ascii_alphanumeric() || character == '_')
 }
 
 #[cfg(test)]
@@ -133,14 +140,19 @@ mod tests {
     use super::*;
 
     fn values(pairs: &[(&str, &str)]) -> SecretMap {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
     fn placeholders_are_filled_in_place() {
         let template: HeaderTemplate = "Basic {{USER}}:{{KEY}}:{{USER}}!".parse().unwrap();
         assert_eq!(template.placeholders(), ["USER", "KEY"]);
-        let rendered = template.render(&values(&[("USER", "ada"), ("KEY", "{{USER}}")])).unwrap();
+        let rendered = template
+            .render(&values(&[("USER", "ada"), ("KEY", "{{USER}}")]))
+            .unwrap();
         assert_eq!(rendered.expose_secret(), "Basic ada:{{USER}}:ada!");
         assert!(template.render(&values(&[("USER", "ada")])).is_none());
     }
@@ -149,15 +161,27 @@ mod tests {
     fn a_text_without_placeholders_is_itself() {
         let template: HeaderTemplate = "plain } {value}".parse().unwrap();
         assert!(template.placeholders().is_empty());
-        assert_eq!(template.render(&SecretMap::new()).unwrap().expose_secret(), "plain } {value}");
+        assert_eq!(
+            template.render(&SecretMap::new()).unwrap().expose_secret(),
+            "plain } {value}"
+        );
     }
 
     #[test]
     fn malformed_placeholders_are_refused() {
-        assert_eq!("a {{B".parse::<HeaderTemplate>(), Err(InvalidTemplate::Unclosed));
+        assert_eq!(
+            "a {{B".parse::<HeaderTemplate>(),
+            Err(InvalidTemplate::Unclosed)
+        );
         for name in ["", " A", "1A", "A-B", "{A", "Ä", &"A".repeat(65)] {
             let text = format!("{{{{{name}}}}}");
-            assert!(matches!(text.parse::<HeaderTemplate>(), Err(InvalidTemplate::Name(_))), "{text}");
+            assert!(
+                matches!(
+                    text.parse::<HeaderTemplate>(),
+                    Err(InvalidTemplate::Name(_))
+                ),
+                "{text}"
+            );
         }
     }
 }

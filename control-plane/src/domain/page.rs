@@ -46,7 +46,10 @@ impl<T, K> Page<T, K> {
 
     /// The same page of other items.
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U, K> {
-        Page { items: self.items.into_iter().map(change).collect(), next: self.next }
+        Page {
+            items: self.items.into_iter().map(change).collect(),
+            next: self.next,
+        }
     }
 }
 
@@ -58,9 +61,21 @@ mod tests {
     fn a_surplus_row_makes_a_next_key_and_is_not_shown() {
         let request = PageRequest::first(2);
         let page = Page::cut(vec![1, 2, 3], &request, |item| *item);
-        assert_eq!(page, Page { items: vec![1, 2], next: Some(2) });
+        assert_eq!(
+            page,
+            Page {
+                items: vec![1, 2],
+                next: Some(2)
+            }
+        );
         let page = Page::cut(vec![1, 2], &request, |item| *item);
-        assert_eq!(page, Page { items: vec![1, 2], next: None });
+        assert_eq!(
+            page,
+            Page {
+                items: vec![1, 2],
+                next: None
+            }
+        );
     }
 
     #[test]

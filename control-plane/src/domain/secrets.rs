@@ -59,14 +59,20 @@ impl SecretMap {
     /// Name → last four characters of the value; nothing of a value under eight characters.
     #[must_use]
     pub fn hints(&self) -> BTreeMap<String, String> {
-        self.0.iter().map(|(name, value)| (name.clone(), hint(value.expose_secret()))).collect()
+        self.0
+            .iter()
+            .map(|(name, value)| (name.clone(), hint(value.expose_secret())))
+            .collect()
     }
 
     /// The bytes to seal.
     #[must_use]
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let exposed: BTreeMap<&str, &str> =
-            self.0.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();
+        let exposed: BTreeMap<&str, &str> = self
+            .0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.expose_secret()))
+            .collect();
         // A map of strings to strings has no way to fail; an empty value would fail at opening.
         Zeroizing::new(serde_json::to_vec(&exposed).unwrap_or_default())
     }
@@ -84,7 +90,12 @@ impl SecretMap {
 
 impl FromIterator<(String, String)> for SecretMap {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(values: I) -> Self {
-        Self(values.into_iter().map(|(name, value)| (name, SecretString::from(value))).collect())
+        Self(
+            values
+                .into_iter()
+                .map(|(name, value)| (name, SecretString::from(value)))
+                .collect(),
+        )
     }
 }
 
@@ -113,7 +124,10 @@ mod tests {
     use super::*;
 
     fn map(values: &[(&str, &str)]) -> SecretMap {
-        values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        values
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
@@ -121,7 +135,10 @@ mod tests {
         let secrets = map(&[("Authorization", "Bearer \"ü\n"), ("X-Key", "")]);
         let read = SecretMap::from_bytes(&secrets.to_bytes()).unwrap();
         assert_eq!(read.names(), ["Authorization", "X-Key"]);
-        assert_eq!(read.get("Authorization").unwrap().expose_secret(), "Bearer \"ü\n");
+        assert_eq!(
+            read.get("Authorization").unwrap().expose_secret(),
+            "Bearer \"ü\n"
+        );
         assert_eq!(SecretMap::from_bytes(b"[]").unwrap_err(), MalformedSecrets);
     }
 

@@ -90,11 +90,22 @@ mod tests {
     #[test]
     fn an_override_is_keyed_by_placeholder_where_there_is_one() {
         let auth = individual(&[("Authorization", "Bearer {{KEY}}"), ("X-Org", "acme")]);
-        assert_eq!(auth.override_keys(), OverrideKeys::Placeholders(["KEY".to_owned()].into()));
+        assert_eq!(
+            auth.override_keys(),
+            OverrideKeys::Placeholders(["KEY".to_owned()].into())
+        );
         let auth = individual(&[("X-Org", "acme")]);
-        assert_eq!(auth.override_keys(), OverrideKeys::Headers(["X-Org".to_owned()].into()));
-        let auth = ServerAuth::SharedHeader { names: vec!["Authorization".to_owned()] };
-        assert_eq!(auth.override_keys(), OverrideKeys::Headers(["Authorization".to_owned()].into()));
+        assert_eq!(
+            auth.override_keys(),
+            OverrideKeys::Headers(["X-Org".to_owned()].into())
+        );
+        let auth = ServerAuth::SharedHeader {
+            names: vec!["Authorization".to_owned()],
+        };
+        assert_eq!(
+            auth.override_keys(),
+            OverrideKeys::Headers(["Authorization".to_owned()].into())
+        );
         assert_eq!(ServerAuth::None.override_keys(), OverrideKeys::AnyHeader);
     }
 

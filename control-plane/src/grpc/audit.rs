@@ -16,17 +16,22 @@ pub(super) struct Service {
 
 #[async_trait]
 impl AuditService for Service {
-    async fn report(&self, request: Request<ReportRequest>) -> Result<Response<ReportResponse>, Status> {
+    async fn report(
+        &self,
+        request: Request<ReportRequest>,
+    ) -> Result<Response<ReportResponse>, Status> {
         let node = authenticate::node(&self.nodes, request.metadata())?;
         let events = request.into_inner().events;
-        audit_report::report(&self.store, &node, events).await.map_err(|failure| match failure {
-            ReportFailure::TooMany => Status::invalid_argument(failure.to_string()),
-            ReportFailure::Store(error) if error.is_transient() => {
-                tracing::warn!("Report failed: {error}");
-                Status::unavailable("the database is not available")
-            }
-            ReportFailure::Store(_) => internal("Report", &failure),
-        })?;
+        audit_report::report(&self.store, &node, events)
+            .await
+            .map_err(|failure| match failure {
+                ReportFailure::TooMany => Status::invalid_argument(failure.to_string()),
+                ReportFailure::Store(error) if error.is_transient() => {
+                    tracing::warn!("Report failed: {error}");
+                    Status::unavailable("the database is not available")
+                }
+                ReportFailure::Store(_) => internal("Report", &failure),
+            })?;
         Ok(Response::new(ReportResponse {}))
     }
 }

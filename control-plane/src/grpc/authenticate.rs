@@ -13,6 +13,11 @@ pub(super) fn node(nodes: &Nodes, metadata: &MetadataMap) -> Result<Node, Status
     if values.next().is_some() {
         return Err(refused());
     }
-    let token = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
-    nodes.authenticate(token.ok_or_else(refused)?).map_err(|_| refused())
+    let token = value
+        .to_str()
+        .ok()
+        .and_then(|value| value.strip_prefix("Bearer "));
+    nodes
+        .authenticate(token.ok_or_else(refused)?)
+        .map_err(|_| refused())
 }

@@ -37,7 +37,9 @@ impl CredentialService for Service {
             }
             ResolveFailure::NoSuchServer => unknown(),
             ResolveFailure::Quarantined(_) => Status::failed_precondition(failure.to_string()),
-            ResolveFailure::Vault(_) | ResolveFailure::Malformed(_) => internal("Resolve", &failure),
+            ResolveFailure::Vault(_) | ResolveFailure::Malformed(_) => {
+                internal("Resolve", &failure)
+            }
             ResolveFailure::Store(error) if error.is_transient() => {
                 tracing::warn!("Resolve failed: {error}");
                 Status::unavailable("the database is not available")

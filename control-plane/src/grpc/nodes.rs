@@ -15,7 +15,10 @@ pub(super) struct Service {
 
 #[async_trait]
 impl NodeService for Service {
-    async fn enroll(&self, request: Request<EnrollRequest>) -> Result<Response<EnrollResponse>, Status> {
+    async fn enroll(
+        &self,
+        request: Request<EnrollRequest>,
+    ) -> Result<Response<EnrollResponse>, Status> {
         let request = request.into_inner();
         let credential = self.nodes.enroll(&request.enrollment_secret, &request.node);
         let credential = credential.map_err(|failure| match failure {

@@ -23,12 +23,18 @@ pub(super) struct Service {
 impl SnapshotService for Service {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<WatchResponse, Status>> + Send>>;
 
-    async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+    async fn watch(
+        &self,
+        request: Request<WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
         let node = authenticate::node(&self.nodes, request.metadata())?;
         let request = request.into_inner();
         tracing::info!(
-            node = node.name(), version = request.version,
-            "the pod {} follows from version {}", node.name(), request.version,
+            node = node.name(),
+            version = request.version,
+            "the pod {} follows from version {}",
+            node.name(),
+            request.version,
         );
         let watcher = self.feed.watch(request.epoch, request.version);
         let responses = stream::unfold(watcher, |mut watcher| async move {

@@ -60,7 +60,10 @@ pub async fn report(
         };
         match read(event, actor, node, tx.now()) {
             Some(event) => stored += usize::from(audit_events::insert(&mut tx, &event).await?),
-            None => tracing::warn!(node = node.name(), "a pod reported an event that is not readable"),
+            None => tracing::warn!(
+                node = node.name(),
+                "a pod reported an event that is not readable"
+            ),
         }
     }
     tx.commit().await?;
@@ -72,22 +75,33 @@ pub async fn report(
 struct Names(HashMap<Principal, Option<String>>);
 
 impl Names {
-    async fn of(&mut self, tx: &mut Tx, principal: Principal) -> Result<Option<String>, StoreError> {
+    async fn of(
+        &mut self,
+        tx: &mut Tx,
+        principal: Principal,
+    ) -> Result<Option<String>, StoreError> {
         if let Some(name) = self.0.get(&principal) {
             return Ok(name.clone());
         }
         let name = match principal {
-            Principal::User(id) => users::find(tx, id).await?.map(|user| user.email.to_string()),
-            Principal::VirtualAccount(id) => {
-                virtual_accounts::find(tx, id).await?.map(|account| account.name.to_string())
-            }
+            Principal::User(id) => users::find(tx, id)
+                .await?
+                .map(|user| user.email.to_string()),
+            Principal::VirtualAccount(id) => virtual_accounts::find(tx, id)
+                .await?
+                .map(|account| account.name.to_string()),
         };
         self.0.insert(principal, name.clone());
         Ok(name)
     }
 }
 
-fn read(event: v1::AuditEvent, actor: Actor, node: &Node, now: DateTime<Utc>) -> Option<AuditEvent> {
+fn read(
+    event: v1::AuditEvent,
+    actor: Actor,
+    node: &Node,
+    now: DateTime<Utc>,
+) -> Option<AuditEvent> {
     let outcome = match event.outcome() {
         v1::Outcome::Allowed => Outcome::Allowed,
         v1::Outcome::Denied => Outcome::Denied,
@@ -105,7 +119,12 @@ fn read(event: v1::AuditEvent, actor: Actor, node: &Node, now: DateTime<Utc>) ->
     }
     Some(AuditEvent {
         id: event.id.parse().ok()?,
-        at: event.at.as_ref().and_then(proto::datetime).filter(|at| is_plausible(*at, now)).unwrap_or(now),
+        at: event
+            .at
+            .as_ref()
+            .and_then(proto::datetime)
+            .filter(|at| is_plausible(*at, now))
+            .unwrap_or(now),
         source: AuditSource::DataPlane,
         actor,
         action: text(event.method).unwrap_or_default(),

@@ -151,7 +151,11 @@ impl Feed {
         self.0.metrics.set_version(version);
         // Sent under the lock: whoever subscribes and then reads the state misses nothing. Nobody
         // listening is no failure.
-        let _ = self.0.updates.send(Arc::new(Update { version, reset, changes }));
+        let _ = self.0.updates.send(Arc::new(Update {
+            version,
+            reset,
+            changes,
+        }));
         Ok(())
     }
 
@@ -198,13 +202,18 @@ impl Feed {
 
 impl fmt::Debug for Feed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Feed").field("version", &self.version()).finish_non_exhaustive()
+        formatter
+            .debug_struct("Feed")
+            .field("version", &self.version())
+            .finish_non_exhaustive()
     }
 }
 
 /// Returns at the next commit of another replica; never when there is nothing to listen to.
 async fn notified(listener: &mut Option<PgListener>) {
-    let Some(listening) = listener else { return std::future::pending().await };
+    let Some(listening) = listener else {
+        return std::future::pending().await;
+    };
     // A connection that was lost is made again by the next call; what happened meanwhile is read
     // from the database, so its notifications do not matter.
     if let Err(error) = listening.try_recv().await {
@@ -212,6 +221,3 @@ async fn notified(listener: &mut Option<PgListener>) {
         *listener = None;
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -12,8 +12,8 @@ mod plan;
 mod signer;
 mod failure;
 
-use std::sync::{Arc, PoisonError, RwLock};
 use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, Duration, Utc};
 use secrecy::SecretString;
@@ -78,9 +78,18 @@ impl Keys {
     ///
     /// # Errors
     /// When the database or the vault fails.
-    pub async fn open(store: Store, vault: Vault, settings: KeySettings) -> Result<Self, KeyFailure> {
+    pub async fn open(
+        store: Store,
+        vault: Vault,
+        settings: KeySettings,
+    ) -> Result<Self, KeyFailure> {
         let loaded = RwLock::default();
-        let keys = Self(Arc::new(Inner { store, vault, settings, loaded }));
+        let keys = Self(Arc::new(Inner {
+            store,
+            vault,
+            settings,
+            loaded,
+        }));
         keys.maintain().await?;
         keys.reload().await?;
         Ok(keys)
@@ -111,7 +120,11 @@ impl Keys {
     pub fn sign<C: Serialize>(&self, typ: &str, claims: &C) -> Result<SecretString, KeyFailure> {
         let now = self.clock().now();
         let loaded = self.loaded();
-        let newest = loaded.signers.iter().rev().find(|(active_from, _)| *active_from <= now);
+        let newest = loaded
+            .signers
+            .iter()
+            .rev()
+            .find(|(active_from, _)| *active_from <= now);
         let (_, signer) = newest.ok_or(KeyFailure::NoKey)?;
         signer.sign(typ, claims)
     }
@@ -123,14 +136,20 @@ impl Keys {
     /// See [`TokenError`].
     pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
         let now = self.clock().now();
-        self.loaded().verifying.verify(token, self.issuer(), self.audience(), now)
+        self.loaded()
+            .verifying
+            .verify(token, self.issuer(), self.audience(), now)
     }
 
     /// Verifies signature and header of any token of ours and reads its claims, unchecked.
     ///
     /// # Errors
     /// See [`TokenError`].
-    pub fn verify_signed<C: DeserializeOwned>(&self, token: &str, typ: &str) -> Result<C, TokenError> {
+    pub fn verify_signed<C: DeserializeOwned>(
+        &self,
+        token: &str,
+        typ: &str,
+    ) -> Result<C, TokenError> {
         self.loaded().verifying.verify_signed(token, typ)
     }
 
@@ -152,14 +171,31 @@ impl Keys {
         for record in records.iter().filter(|record| record.retired_at.is_none()) {
             let sealed = signing_keys::sealed_private_key(&mut tx, &record.kid).await?;
             let sealed = sealed.ok_or(KeyFailure::NoKey)?;
-            let document = self.0.vault.open_value(&Binding::signing_key(&record.kid), &sealed).await?;
-            signers.push((record.active_from, Signer::new(record.kid.clone(), &document)));
+            let document = self
+                .0
+                .vault
+                .open_value(&Binding::signing_key(&record.kid), &sealed)
+                .await?;
+            signers.push((
+                record.active_from,
+                Signer::new(record.kid.clone(), &document),
+            ));
         }
         let verifying = KeySet::from_ed25519(
-            records.iter().map(|record| (record.kid.as_str(), record.public_key.as_slice())),
+            records
+                .iter()
+                .map(|record| (record.kid.as_str(), record.public_key.as_slice())),
         );
-        let loaded = Arc::new(Loaded { records, signers, verifying });
-        *self.0.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+        let loaded = Arc::new(Loaded {
+            records,
+            signers,
+            verifying,
+        });
+        *self
+            .0
+            .loaded
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = loaded;
         Ok(())
     }
 
@@ -188,9 +224,13 @@ impl Keys {
     /// When the database or the vault fails.
     pub async fn message(&self, tx: &mut Tx) -> Result<v1::KeySet, KeyFailure> {
         let now = tx.now();
-        let verifying_keys = signing_keys::list(&mut *tx).await?.into_iter().map(|record| {
-            v1::VerifyingKey { kid: record.kid, ed25519: record.public_key }
-        });
+        let verifying_keys = signing_keys::list(&mut *tx)
+            .await?
+            .into_iter()
+            .map(|record| v1::VerifyingKey {
+                kid: record.kid,
+                ed25519: record.public_key,
+            });
         let mut stored = session_keys::list(&mut *tx).await?;
         // The one that seals comes first; then those still to come and those of the past.
         stored.sort_by_key(|key| {
@@ -201,7 +241,10 @@ impl Keys {
         for key in stored {
             let binding = Binding::session_key(&key.record.id);
             let bytes = self.0.vault.open_value(&binding, &key.sealed_key).await?;
-            session_keys.push(v1::SessionKey { id: key.record.id, key: bytes.to_vec() });
+            session_keys.push(v1::SessionKey {
+                id: key.record.id,
+                key: bytes.to_vec(),
+            });
         }
         Ok(v1::KeySet {
             issuer: self.issuer().to_owned(),
@@ -215,18 +258,28 @@ impl Keys {
         let now = tx.now();
         let signing = signing_keys::list(&mut *tx).await?;
         let session = session_keys::list(&mut *tx).await?;
-        let forgotten = |record: &SigningKeyRecord| record.verify_until.is_some_and(|end| end < now);
+        let forgotten =
+            |record: &SigningKeyRecord| record.verify_until.is_some_and(|end| end < now);
         let outlived = |record: &SessionKeyRecord| {
-            record.retired_at.is_some_and(|end| end + SESSION_KEY_OVERLAP < now)
+            record
+                .retired_at
+                .is_some_and(|end| end + SESSION_KEY_OVERLAP < now)
         };
         Ok(!self.plan(signing.iter().map(Life::from), now).is_empty()
-            || !self.plan(session.iter().map(|key| Life::from(&key.record)), now).is_empty()
+            || !self
+                .plan(session.iter().map(|key| Life::from(&key.record)), now)
+                .is_empty()
             || signing.iter().any(forgotten)
             || session.iter().any(|key| outlived(&key.record)))
     }
 
     fn plan<'a>(&self, lives: impl Iterator<Item = Life<'a>>, now: DateTime<Utc>) -> Vec<Step> {
-        plan::plan(&lives.collect::<Vec<_>>(), now, self.0.settings.rotation, PUBLISH_LEAD)
+        plan::plan(
+            &lives.collect::<Vec<_>>(),
+            now,
+            self.0.settings.rotation,
+            PUBLISH_LEAD,
+        )
     }
 
     async fn maintain_signing_keys(&self, tx: &mut Tx) -> Result<(), KeyFailure> {
@@ -261,9 +314,18 @@ impl Keys {
             let (action, id) = match step {
                 Step::Make { active_from } => {
                     let (id, bytes) = signer::new_session_key()?;
-                    let sealed = self.0.vault.seal(tx, &Binding::session_key(&id), &bytes).await?;
+                    let sealed = self
+                        .0
+                        .vault
+                        .seal(tx, &Binding::session_key(&id), &bytes)
+                        .await?;
                     let retired_at = None;
-                    let record = SessionKeyRecord { id, created_at: now, active_from, retired_at };
+                    let record = SessionKeyRecord {
+                        id,
+                        created_at: now,
+                        active_from,
+                        retired_at,
+                    };
                     session_keys::insert(tx, &record, &sealed).await?;
                     ("session_key.create", record.id)
                 }
@@ -285,11 +347,19 @@ impl Keys {
 
 impl fmt::Debug for Keys {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("Keys").field(&self.0.settings).finish()
+        formatter
+            .debug_tuple("Keys")
+            .field(&self.0.settings)
+            .finish()
     }
 }
 
-async fn audit(tx: &mut Tx, action: &str, kind: ObjectKind, name: String) -> Result<(), KeyFailure> {
+async fn audit(
+    tx: &mut Tx,
+    action: &str,
+    kind: ObjectKind,
+    name: String,
+) -> Result<(), KeyFailure> {
     let event = AuditEvent {
         id: warder_shared::id::EventId::new(tx.clock()),
         at: tx.now(),
@@ -309,6 +379,3 @@ async fn audit(tx: &mut Tx, action: &str, kind: ObjectKind, name: String) -> Res
     audit_events::insert(tx, &event).await?;
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;

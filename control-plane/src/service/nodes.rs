@@ -100,7 +100,12 @@ impl Nodes {
     /// [`InvalidSecrets`] when there is none or one is too short.
     pub fn new(secrets: &SecretString, keys: Keys) -> Result<Self, InvalidSecrets> {
         let mut hashes = Vec::new();
-        for line in secrets.expose_secret().lines().map(str::trim).filter(|line| !line.is_empty()) {
+        for line in secrets
+            .expose_secret()
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+        {
             if line.len() < SHORTEST_SECRET {
                 return Err(InvalidSecrets::TooShort);
             }
@@ -109,7 +114,10 @@ impl Nodes {
         if hashes.is_empty() {
             return Err(InvalidSecrets::None);
         }
-        Ok(Self { secrets: hashes, keys })
+        Ok(Self {
+            secrets: hashes,
+            keys,
+        })
     }
 
     /// Gives a pod that knows an enrollment secret a credential of its own.
@@ -119,9 +127,12 @@ impl Nodes {
     pub fn enroll(&self, secret: &str, name: &str) -> Result<NodeCredential, EnrollFailure> {
         let offered = hash(secret);
         // Every secret is compared, and all of each.
-        let known = self.secrets.iter().fold(subtle::Choice::from(0), |known, secret| {
-            known | secret.ct_eq(&offered)
-        });
+        let known = self
+            .secrets
+            .iter()
+            .fold(subtle::Choice::from(0), |known, secret| {
+                known | secret.ct_eq(&offered)
+            });
         if !bool::from(known) {
             return Err(EnrollFailure::UnknownSecret);
         }
@@ -148,8 +159,10 @@ impl Nodes {
     /// # Errors
     /// [`NotANode`], whatever is wrong with it.
     pub fn authenticate(&self, token: &str) -> Result<Node, NotANode> {
-        let claims: NodeClaims =
-            self.keys.verify_signed(token, NODE_TOKEN_TYPE).map_err(|_| NotANode)?;
+        let claims: NodeClaims = self
+            .keys
+            .verify_signed(token, NODE_TOKEN_TYPE)
+            .map_err(|_| NotANode)?;
         let now = self.keys.clock().now().timestamp();
         let name = claims.sub.strip_prefix("node:").ok_or(NotANode)?;
         let valid = claims.iss == self.keys.issuer()
@@ -158,7 +171,14 @@ impl Nodes {
             && now >= claims.nbf.saturating_sub(LEEWAY_SECONDS)
             && is_node_name(name);
         let expires_at = DateTime::from_timestamp(claims.exp, 0).ok_or(NotANode)?;
-        if valid { Ok(Node { name: name.to_owned(), expires_at }) } else { Err(NotANode) }
+        if valid {
+            Ok(Node {
+                name: name.to_owned(),
+                expires_at,
+            })
+        } else {
+            Err(NotANode)
+        }
     }
 
     fn audience(&self) -> String {
@@ -182,7 +202,10 @@ impl Node {
 
 impl fmt::Debug for Nodes {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Nodes").field("secrets", &self.secrets.len()).finish_non_exhaustive()
+        formatter
+            .debug_struct("Nodes")
+            .field("secrets", &self.secrets.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -194,8 +217,7 @@ fn hash(secret: &str) -> [u8; 32] {
 
 fn is_node_name(name: &str) -> bool {
     (1..=LONGEST_NAME).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
 }
-
-#[cfg(test)]
-mod tests;

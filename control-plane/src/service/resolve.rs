@@ -77,33 +77,50 @@ impl Resolver {
         let snapshot = self.feed.snapshot();
         let keys = Arc::clone(snapshot.keys());
         let now = self.store.clock().now();
-        let claims = keys.verifying.verify(caller_token, &keys.issuer, &keys.audience, now)?;
+        let claims = keys
+            .verifying
+            .verify(caller_token, &keys.issuer, &keys.audience, now)?;
         let caller = snapshot.admit(&claims)?;
-        let known = snapshot.server_by_id(server_id).ok_or(ResolveFailure::NoSuchServer)?;
+        let known = snapshot
+            .server_by_id(server_id)
+            .ok_or(ResolveFailure::NoSuchServer)?;
         known
             .policy
             .access(caller.principal, &caller.teams)
             .ok_or(ResolveFailure::NoSuchServer)?;
 
         let mut tx = self.store.begin_read().await?;
-        let server =
-            servers::find(&mut tx, server_id).await?.ok_or(ResolveFailure::NoSuchServer)?;
-        let sealed = servers::secrets(&mut tx, server_id).await?.unwrap_or_default();
+        let server = servers::find(&mut tx, server_id)
+            .await?
+            .ok_or(ResolveFailure::NoSuchServer)?;
+        let sealed = servers::secrets(&mut tx, server_id)
+            .await?
+            .unwrap_or_default();
         let own = auth_overrides::find_sealed(&mut tx, server_id, caller.principal).await?;
         drop(tx);
 
-        let quarantined = own.as_ref().filter(|own| own.record.origin != server.origin());
+        let quarantined = own
+            .as_ref()
+            .filter(|own| own.record.origin != server.origin());
         let missing = quarantined.map(|own| own.record.hints.keys().cloned().collect());
         let secrets = Secrets {
             shared: self.open_server(&server, sealed.auth, SHARED).await?,
-            additional: self.open_server(&server, sealed.additional_headers, ADDITIONAL).await?,
-            own: self.open_override(own.filter(|_| missing.is_none())).await?,
+            additional: self
+                .open_server(&server, sealed.additional_headers, ADDITIONAL)
+                .await?,
+            own: self
+                .open_override(own.filter(|_| missing.is_none()))
+                .await?,
         };
         let resolution = compose::compose(&server, &secrets);
         Ok(match missing {
             None => resolution,
             // Falling back to what everybody has would act as somebody else than the caller chose.
-            Some(missing) => Resolution { auth: SecretMap::new(), missing, ..resolution },
+            Some(missing) => Resolution {
+                auth: SecretMap::new(),
+                missing,
+                ..resolution
+            },
         })
     }
 
@@ -113,7 +130,9 @@ impl Resolver {
         sealed: Option<Sealed>,
         column: Column,
     ) -> Result<SecretMap, ResolveFailure> {
-        let Some(sealed) = sealed else { return Ok(SecretMap::new()) };
+        let Some(sealed) = sealed else {
+            return Ok(SecretMap::new());
+        };
         if sealed.origin != server.origin() {
             return Err(ResolveFailure::Quarantined(column.words));
         }
@@ -126,7 +145,13 @@ impl Resolver {
         &self,
         own: Option<SealedOverride>,
     ) -> Result<Option<SecretMap>, ResolveFailure> {
-        let Some(SealedOverride { record, sealed_values }) = own else { return Ok(None) };
+        let Some(SealedOverride {
+            record,
+            sealed_values,
+        }) = own
+        else {
+            return Ok(None);
+        };
         let (id, server, subject) = (record.id, record.server_id, record.subject);
         let binding = Binding::auth_override(id, server, subject, &record.origin, record.revision);
         let opened = self.vault.open_value(&binding, &sealed_values).await?;
@@ -140,10 +165,12 @@ struct Column {
     binding: fn(ServerId, &str, i64) -> Binding,
 }
 
-const SHARED: Column = Column { words: "shared headers", binding: Binding::server_auth };
+const SHARED: Column = Column {
+    words: "shared headers",
+    binding: Binding::server_auth,
+};
 
-const ADDITIONAL: Column =
-    Column { words: "additional headers", binding: Binding::server_additional_headers };
-
-#[cfg(test)]
-mod tests;
+const ADDITIONAL: Column = Column {
+    words: "additional headers",
+    binding: Binding::server_additional_headers,
+};

@@ -7,9 +7,7 @@ use warder_shared::principal::Principal;
 use warder_shared::token::{ACCESS_TOKEN_TYPE, Claims};
 
 use super::keys::{KeyFailure, Keys};
-use crate::domain::{
-    Actor, AuditEvent, AuditSource, ObjectKind, Outcome, TokenRecord,
-};
+use crate::domain::{Actor, AuditEvent, AuditSource, ObjectKind, Outcome, TokenRecord};
 use crate::store::{self, Store, StoreError, Tx, audit_events};
 
 /// The longest life of a token.
@@ -143,6 +141,3 @@ fn retirement_event(tx: &Tx, id: TokenId) -> AuditEvent {
         detail: serde_json::json!({}),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use warder_shared::id::EventId;
 
+use super::Result;
 use super::query::{Conn, Value, values_of};
 use super::row::{FromRow, Row};
 use super::tx::Tx;
-use super::Result;
 use crate::domain::{Actor, ActorKind, AuditEvent, Outcome, Page, PageRequest};
 
 /// Place of an event in the log: time, then id.
@@ -91,7 +91,9 @@ pub async fn list(
         request.rows(),
     ];
     let events = conn.into().fetch_all(SQL, values).await?;
-    Ok(Page::cut(events, request, |event: &AuditEvent| (event.at, event.id)))
+    Ok(Page::cut(events, request, |event: &AuditEvent| {
+        (event.at, event.id)
+    }))
 }
 
 impl FromRow for AuditEvent {

@@ -4,11 +4,11 @@ use uuid::Uuid;
 use warder_shared::id::{OverrideId, ServerId};
 use warder_shared::principal::Principal;
 
+use super::Result;
 use super::query::{Conn, Value, values_of};
 use super::row::{FromRow, Number, Row};
 use super::subject::{principal_columns, read_principal};
 use super::tx::Tx;
-use super::Result;
 use crate::domain::{AuthOverride, Change, Page, PageRequest};
 
 /// An override together with its sealed values.
@@ -49,7 +49,8 @@ pub async fn put(tx: &mut Tx, record: &AuthOverride, sealed_values: &[u8]) -> Re
     if is_first {
         tx.record_change(Change::Server(record.server_id)).await?;
     }
-    tx.record_change(Change::Credential(record.server_id, record.subject)).await
+    tx.record_change(Change::Credential(record.server_id, record.subject))
+        .await
 }
 
 /// Whether anybody has an override of a server. Pods are told, since they ask for credentials of a
@@ -60,7 +61,10 @@ pub async fn put(tx: &mut Tx, record: &AuthOverride, sealed_values: &[u8]) -> Re
 pub async fn exist_for_server(conn: impl Into<Conn<'_>>, server: ServerId) -> Result<bool> {
     const SQL: &str = "SELECT COUNT(*) AS number FROM \
         (SELECT id FROM auth_overrides WHERE server_id = $1 LIMIT 1) AS one";
-    let found: Number = conn.into().fetch_one(SQL, values_of![server.as_uuid()]).await?;
+    let found: Number = conn
+        .into()
+        .fetch_one(SQL, values_of![server.as_uuid()])
+        .await?;
     Ok(found.0 > 0)
 }
 
@@ -83,7 +87,9 @@ pub async fn find(
     server: ServerId,
     subject: Principal,
 ) -> Result<Option<AuthOverride>> {
-    Ok(find_sealed(conn, server, subject).await?.map(|found| found.record))
+    Ok(find_sealed(conn, server, subject)
+        .await?
+        .map(|found| found.record))
 }
 
 /// A caller's override of a server, with its sealed values.
@@ -99,7 +105,9 @@ pub async fn find_sealed(
         revision, created_at, updated_at FROM auth_overrides \
         WHERE server_id = $1 AND subject_kind = $2 AND subject_id = $3";
     let (kind, id) = principal_columns(subject);
-    conn.into().fetch_optional(SQL, values_of![server.as_uuid(), kind, id]).await
+    conn.into()
+        .fetch_optional(SQL, values_of![server.as_uuid(), kind, id])
+        .await
 }
 
 /// The overrides of a server by id, which is the order they were made in.
@@ -143,7 +151,10 @@ pub async fn delete(tx: &mut Tx, server: ServerId, subject: Principal) -> Result
     const SQL: &str = "DELETE FROM auth_overrides \
                        WHERE server_id = $1 AND subject_kind = $2 AND subject_id = $3";
     let (kind, id) = principal_columns(subject);
-    let found = Conn::from(&mut *tx).execute(SQL, values_of![server.as_uuid(), kind, id]).await? > 0;
+    let found = Conn::from(&mut *tx)
+        .execute(SQL, values_of![server.as_uuid(), kind, id])
+        .await?
+        > 0;
     if found {
         record_removal(tx, server, subject).await?;
     }
@@ -202,7 +213,10 @@ impl FromRow for Overridden {
 
 impl FromRow for Key {
     fn from_row(row: &Row) -> Result<Self> {
-        Ok(Self(ServerId::from_uuid(row.get("server_id")?), read_principal(row)?))
+        Ok(Self(
+            ServerId::from_uuid(row.get("server_id")?),
+            read_principal(row)?,
+        ))
     }
 }
 
@@ -223,6 +237,9 @@ impl FromRow for AuthOverride {
 
 impl FromRow for SealedOverride {
     fn from_row(row: &Row) -> Result<Self> {
-        Ok(Self { record: AuthOverride::from_row(row)?, sealed_values: row.get("secret")? })
+        Ok(Self {
+            record: AuthOverride::from_row(row)?,
+            sealed_values: row.get("secret")?,
+        })
     }
 }

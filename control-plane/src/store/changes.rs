@@ -1,9 +1,9 @@
 //! Tables `changes` and `snapshot_version`: what pods have to hear of, in the order it happened.
 
+use super::Result;
 use super::query::{Conn, values_of};
 use super::row::{FromRow, Number, Row, corrupt};
 use super::tx::Tx;
-use super::Result;
 use crate::domain::Change;
 
 /// The channel on which PostgreSQL tells other replicas of a commit.
@@ -16,7 +16,10 @@ pub(super) const NOTIFY: &str = "SELECT pg_notify('warder_changes', '')";
 /// `BEGIN IMMEDIATE` does the same.
 pub(super) async fn lock(tx: &mut Tx) -> Result<()> {
     const SQL: &str = "SELECT version AS number FROM snapshot_version WHERE id = 1 FOR UPDATE";
-    Conn::from(tx).fetch_one::<Number>(SQL, Vec::new()).await.map(drop)
+    Conn::from(tx)
+        .fetch_one::<Number>(SQL, Vec::new())
+        .await
+        .map(drop)
 }
 
 /// Takes the next version. The row stays locked until the transaction ends, which is why versions
@@ -30,7 +33,12 @@ pub(super) async fn next_version(tx: &mut Tx) -> Result<i64> {
 pub(super) async fn insert(tx: &mut Tx, version: i64, change: Change) -> Result<()> {
     const SQL: &str = "INSERT INTO changes (version, kind, entity_id, at) VALUES ($1, $2, $3, $4) \
                        ON CONFLICT (version, kind, entity_id) DO NOTHING";
-    let values = values_of![version, change.kind().as_str(), change.entity_id(), tx.now()];
+    let values = values_of![
+        version,
+        change.kind().as_str(),
+        change.entity_id(),
+        tx.now()
+    ];
     Conn::from(tx).execute(SQL, values).await.map(drop)
 }
 
@@ -53,11 +61,16 @@ pub async fn since(tx: &mut Tx, version: i64, limit: i64) -> Result<Option<Vec<C
         (SELECT version + 1 FROM snapshot_version WHERE id = 1)) AS number FROM changes";
     const SQL: &str = "SELECT kind, entity_id FROM changes WHERE version > $1 \
                        ORDER BY version, kind, entity_id LIMIT $2";
-    let oldest = Conn::from(&mut *tx).fetch_one::<Number>(OLDEST, Vec::new()).await?.0;
+    let oldest = Conn::from(&mut *tx)
+        .fetch_one::<Number>(OLDEST, Vec::new())
+        .await?
+        .0;
     if version + 1 < oldest {
         return Ok(None);
     }
-    let changes: Vec<Change> = Conn::from(tx).fetch_all(SQL, values_of![version, limit + 1]).await?;
+    let changes: Vec<Change> = Conn::from(tx)
+        .fetch_all(SQL, values_of![version, limit + 1])
+        .await?;
     let complete = i64::try_from(changes.len()).is_ok_and(|count| count <= limit);
     Ok(complete.then_some(changes))
 }

@@ -4,11 +4,11 @@ use warder_shared::id::ServerId;
 use warder_shared::policy::{Grant, Role};
 use warder_shared::principal::Subject;
 
+use super::Result;
 use super::query::{Conn, Value, values_of};
 use super::row::{FromRow, Row, corrupt};
 use super::subject::{read_subject, subject_columns};
 use super::tx::Tx;
-use super::Result;
 use crate::domain::{Change, Collaborator};
 
 const MANAGER: &str = "mcp-server-manager";
@@ -76,10 +76,19 @@ pub async fn put(tx: &mut Tx, rule: &Collaborator) -> Result<()> {
 /// [`super::StoreError::MissingReference`] when the server does not exist.
 pub async fn replace_of_server(tx: &mut Tx, id: ServerId, grants: &[Grant]) -> Result<()> {
     const SQL: &str = "DELETE FROM collaborators WHERE server_id = $1";
-    Conn::from(&mut *tx).execute(SQL, values_of![id.as_uuid()]).await?;
+    Conn::from(&mut *tx)
+        .execute(SQL, values_of![id.as_uuid()])
+        .await?;
     tx.record_change(Change::Server(id)).await?;
     for grant in grants {
-        put(tx, &Collaborator { server_id: id, grant: grant.clone() }).await?;
+        put(
+            tx,
+            &Collaborator {
+                server_id: id,
+                grant: grant.clone(),
+            },
+        )
+        .await?;
     }
     Ok(())
 }
@@ -155,6 +164,9 @@ impl FromRow for Collaborator {
             tools: row.json_optional("tools")?,
             deny_tools: row.json("deny_tools")?,
         };
-        Ok(Self { server_id: ServerId::from_uuid(row.get("server_id")?), grant })
+        Ok(Self {
+            server_id: ServerId::from_uuid(row.get("server_id")?),
+            grant,
+        })
     }
 }

@@ -39,8 +39,13 @@ pub struct Store {
 #[derive(Debug, Clone)]
 enum Db {
     /// The lock keeps this process's writers in a queue, where SQLite alone would let them poll.
-    Sqlite { pool: SqlitePool, writer: Arc<Mutex<()>> },
-    Postgres { pool: PgPool },
+    Sqlite {
+        pool: SqlitePool,
+        writer: Arc<Mutex<()>>,
+    },
+    Postgres {
+        pool: PgPool,
+    },
 }
 
 impl Store {
@@ -55,9 +60,15 @@ impl Store {
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             open_postgres(url).await?
         } else {
-            return Err(StoreError::Url("expected sqlite:PATH or postgres://…".to_owned()));
+            return Err(StoreError::Url(
+                "expected sqlite:PATH or postgres://…".to_owned(),
+            ));
         };
-        Ok(Self { db, clock, committed: watch::Sender::new(()) })
+        Ok(Self {
+            db,
+            clock,
+            committed: watch::Sender::new(()),
+        })
     }
 
     /// Brings the schema up to date and gives a new database its identity. Several replicas may do
@@ -100,11 +111,19 @@ impl Store {
                 let guard = Arc::clone(writer).lock_owned().await;
                 // A deferred transaction that reads and then writes fails at once when another
                 // process wrote in between.
-                (Inner::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?), Some(guard))
+                (
+                    Inner::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
+                    Some(guard),
+                )
             }
             Db::Postgres { pool } => (Inner::Postgres(pool.begin().await?), None),
         };
-        Ok(Tx::new(inner, self.clock.clone(), self.committed.clone(), guard))
+        Ok(Tx::new(
+            inner,
+            self.clock.clone(),
+            self.committed.clone(),
+            guard,
+        ))
     }
 
     /// Opens a transaction whose statements all see the same moment. Nothing may be written in it.
@@ -117,7 +136,12 @@ impl Store {
             Db::Sqlite { pool, .. } => Inner::Sqlite(pool.begin().await?),
             Db::Postgres { pool } => Inner::Postgres(pool.begin_with(POSTGRES).await?),
         };
-        Ok(Tx::new(inner, self.clock.clone(), self.committed.clone(), None))
+        Ok(Tx::new(
+            inner,
+            self.clock.clone(),
+            self.committed.clone(),
+            None,
+        ))
     }
 
     /// Whether the database answers.
@@ -125,7 +149,10 @@ impl Store {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<()> {
-        Conn::from(self).execute("SELECT 1", Vec::new()).await.map(drop)
+        Conn::from(self)
+            .execute("SELECT 1", Vec::new())
+            .await
+            .map(drop)
     }
 
     /// Resolves its `changed()` after every commit of this process that recorded changes.
@@ -139,7 +166,9 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn listen(&self) -> Result<Option<PgListener>> {
-        let Db::Postgres { pool } = &self.db else { return Ok(None) };
+        let Db::Postgres { pool } = &self.db else {
+            return Ok(None);
+        };
         let mut listener = PgListener::connect_with(pool).await?;
         listener.listen(changes::CHANNEL).await?;
         Ok(Some(listener))
@@ -182,7 +211,9 @@ async fn migrate_sqlite(pool: &SqlitePool) -> Result<()> {
 async fn open_sqlite(url: &str) -> Result<Db> {
     if url.contains(":memory:") || url.contains("mode=memory") {
         // Every connection of a pool would have a database of its own.
-        return Err(StoreError::Url("an SQLite database has to be a file".to_owned()));
+        return Err(StoreError::Url(
+            "an SQLite database has to be a file".to_owned(),
+        ));
     }
     let options = SqliteConnectOptions::from_str(url)
         .map_err(|_| StoreError::Url("expected sqlite:PATH".to_owned()))?
@@ -197,7 +228,10 @@ async fn open_sqlite(url: &str) -> Result<Db> {
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_with(options)
         .await?;
-    Ok(Db::Sqlite { pool, writer: Arc::default() })
+    Ok(Db::Sqlite {
+        pool,
+        writer: Arc::default(),
+    })
 }
 
 async fn open_postgres(url: &str) -> Result<Db> {
@@ -216,7 +250,11 @@ async fn open_postgres(url: &str) -> Result<Db> {
 fn make_private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
 
-    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let made = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
     match made {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),

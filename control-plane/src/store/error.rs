@@ -72,7 +72,9 @@ fn is_transient(code: Option<&str>) -> bool {
     const POSTGRES: [&str; 5] = ["08", "40", "53", "57", "58"];
     match code {
         Some(code) if code.len() == 5 => POSTGRES.contains(&&code[..2]),
-        Some(code) => code.parse::<u32>().is_ok_and(|code| SQLITE.contains(&(code & 0xff))),
+        Some(code) => code
+            .parse::<u32>()
+            .is_ok_and(|code| SQLITE.contains(&(code & 0xff))),
         None => false,
     }
 }

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
+use super::Result;
 use super::query::{Conn, values_of};
 use super::row::{FromRow, Row};
 use super::tx::Tx;
-use super::Result;
 
 /// One generation of the sealing key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +37,12 @@ pub async fn list(conn: impl Into<Conn<'_>>) -> Result<Vec<KeyTerm>> {
 pub async fn insert(tx: &mut Tx, term: &KeyTerm) -> Result<()> {
     const SQL: &str = "INSERT INTO key_terms (term, wrapped_key, encryptions, created_at) \
                        VALUES ($1, $2, $3, $4)";
-    let values =
-        values_of![term.term, term.wrapped_key.as_slice(), term.encryptions, term.created_at];
+    let values = values_of![
+        term.term,
+        term.wrapped_key.as_slice(),
+        term.encryptions,
+        term.created_at
+    ];
     Conn::from(tx).execute(SQL, values).await.map(drop)
 }
 

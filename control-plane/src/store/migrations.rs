@@ -28,7 +28,13 @@ fn read(folder: &'static Dir<'static>) -> Result<Migrator> {
             let (number, description) = name.split_once('_')?;
             let sql = file.contents_utf8()?.into_sql_str();
             let description = description.replace('_', " ").into();
-            Some(Migration::new(number.parse().ok()?, description, MigrationType::Simple, sql, false))
+            Some(Migration::new(
+                number.parse().ok()?,
+                description,
+                MigrationType::Simple,
+                sql,
+                false,
+            ))
         })
         .collect::<Option<Vec<_>>>()
         .ok_or_else(|| super::row::corrupt("(migrations)", "expected files NUMBER_NAME.sql"))?;
@@ -38,8 +44,10 @@ fn read(folder: &'static Dir<'static>) -> Result<Migrator> {
 /// Names of the embedded files, for the test that compares the two folders.
 #[cfg(test)]
 fn names(folder: &Dir<'static>) -> Vec<String> {
-    let mut names: Vec<_> =
-        folder.files().map(|file| file.path().display().to_string()).collect();
+    let mut names: Vec<_> = folder
+        .files()
+        .map(|file| file.path().display().to_string())
+        .collect();
     names.sort();
     names
 }

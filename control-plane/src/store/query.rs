@@ -62,8 +62,10 @@ impl Value {
     /// A value that is stored as JSON, or NULL.
     pub(super) fn json_or_null<T: Serialize + ?Sized>(value: Option<&T>) -> Result<Self> {
         let json = value.map(serde_json::to_value).transpose();
-        let mut json = json
-            .map_err(|error| StoreError::Corrupt { column: "(json)", reason: error.to_string() })?;
+        let mut json = json.map_err(|error| StoreError::Corrupt {
+            column: "(json)",
+            reason: error.to_string(),
+        })?;
         if let Some(json) = &mut json {
             clean_json(json);
         }
@@ -136,15 +138,19 @@ impl Conn<'_> {
             Target::SqlitePool(pool) => {
                 sqlite_rows(bound!(sqlx::Sqlite, sql, values).fetch_all(pool).await?)
             }
-            Target::Sqlite(connection) => {
-                sqlite_rows(bound!(sqlx::Sqlite, sql, values).fetch_all(connection).await?)
-            }
+            Target::Sqlite(connection) => sqlite_rows(
+                bound!(sqlx::Sqlite, sql, values)
+                    .fetch_all(connection)
+                    .await?,
+            ),
             Target::PostgresPool(pool) => {
                 postgres_rows(bound!(sqlx::Postgres, sql, values).fetch_all(pool).await?)
             }
-            Target::Postgres(connection) => {
-                postgres_rows(bound!(sqlx::Postgres, sql, values).fetch_all(connection).await?)
-            }
+            Target::Postgres(connection) => postgres_rows(
+                bound!(sqlx::Postgres, sql, values)
+                    .fetch_all(connection)
+                    .await?,
+            ),
         };
         rows.iter().map(T::from_row).collect()
     }
@@ -171,18 +177,22 @@ impl Conn<'_> {
     /// Runs a statement without an answer; how many rows it wrote.
     pub(super) async fn execute(self, sql: &'static str, values: Vec<Value>) -> Result<u64> {
         Ok(match self.0 {
-            Target::SqlitePool(pool) => {
-                bound!(sqlx::Sqlite, sql, values).execute(pool).await?.rows_affected()
-            }
-            Target::Sqlite(connection) => {
-                bound!(sqlx::Sqlite, sql, values).execute(connection).await?.rows_affected()
-            }
-            Target::PostgresPool(pool) => {
-                bound!(sqlx::Postgres, sql, values).execute(pool).await?.rows_affected()
-            }
-            Target::Postgres(connection) => {
-                bound!(sqlx::Postgres, sql, values).execute(connection).await?.rows_affected()
-            }
+            Target::SqlitePool(pool) => bound!(sqlx::Sqlite, sql, values)
+                .execute(pool)
+                .await?
+                .rows_affected(),
+            Target::Sqlite(connection) => bound!(sqlx::Sqlite, sql, values)
+                .execute(connection)
+                .await?
+                .rows_affected(),
+            Target::PostgresPool(pool) => bound!(sqlx::Postgres, sql, values)
+                .execute(pool)
+                .await?
+                .rows_affected(),
+            Target::Postgres(connection) => bound!(sqlx::Postgres, sql, values)
+                .execute(connection)
+                .await?
+                .rows_affected(),
         })
     }
 }
@@ -197,7 +207,11 @@ fn postgres_rows(rows: Vec<sqlx::postgres::PgRow>) -> Vec<Row> {
 
 /// PostgreSQL has no place for U+0000 in texts; SQLite gets the same text, so that both behave alike.
 fn clean(text: String) -> String {
-    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+    if text.contains('\0') {
+        text.replace('\0', "\u{fffd}")
+    } else {
+        text
+    }
 }
 
 fn clean_json(value: &mut serde_json::Value) {

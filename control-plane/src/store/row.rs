@@ -69,7 +69,8 @@ impl Row {
         T::Err: Display,
     {
         let text: Option<String> = self.optional(column)?;
-        text.map(|text| text.parse().map_err(|error| corrupt(column, error))).transpose()
+        text.map(|text| text.parse().map_err(|error| corrupt(column, error)))
+            .transpose()
     }
 
     /// A JSON column.
@@ -79,7 +80,10 @@ impl Row {
     }
 
     /// A JSON column that may be NULL.
-    pub(super) fn json_optional<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>> {
+    pub(super) fn json_optional<T: DeserializeOwned>(
+        &self,
+        column: &'static str,
+    ) -> Result<Option<T>> {
         let value: Option<Json<serde_json::Value>> = self.optional(column)?;
         value
             .map(|value| serde_json::from_value(value.0).map_err(|error| corrupt(column, error)))
@@ -119,5 +123,8 @@ impl FromRow for Number {
 }
 
 pub(super) fn corrupt(column: &'static str, reason: impl Display) -> StoreError {
-    StoreError::Corrupt { column, reason: reason.to_string() }
+    StoreError::Corrupt {
+        column,
+        reason: reason.to_string(),
+    }
 }

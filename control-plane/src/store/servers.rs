@@ -4,11 +4,11 @@ use warder_shared::id::ServerId;
 use warder_shared::name::ServerName;
 use warder_shared::principal::Principal;
 
+use super::Result;
 use super::query::{Conn, Value, values_of};
 use super::row::{FromRow, Row, Sealed, corrupt};
 use super::subject::principal_columns;
 use super::tx::Tx;
-use super::Result;
 use crate::domain::{Change, Page, PageRequest, Server};
 
 /// The sealed values of a server.
@@ -92,7 +92,10 @@ pub async fn update(tx: &mut Tx, server: &Server) -> Result<bool> {
 /// When the database fails.
 pub async fn delete(tx: &mut Tx, id: ServerId) -> Result<bool> {
     const SQL: &str = "DELETE FROM mcp_servers WHERE id = $1";
-    let found = Conn::from(&mut *tx).execute(SQL, values_of![id.as_uuid()]).await? > 0;
+    let found = Conn::from(&mut *tx)
+        .execute(SQL, values_of![id.as_uuid()])
+        .await?
+        > 0;
     if found {
         tx.record_change(Change::Server(id)).await?;
     }
@@ -108,22 +111,23 @@ pub async fn find(conn: impl Into<Conn<'_>>, id: ServerId) -> Result<Option<Serv
         additional_header_names, tool_policy, prompts_enabled, resources_enabled, \
         allow_header_override, ca_cert, timeouts, revision, created_by, created_at, updated_at \
         FROM mcp_servers WHERE id = $1";
-    conn.into().fetch_optional(SQL, values_of![id.as_uuid()]).await
+    conn.into()
+        .fetch_optional(SQL, values_of![id.as_uuid()])
+        .await
 }
 
 /// The server with a name.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn find_by_name(
-    conn: impl Into<Conn<'_>>,
-    name: &ServerName,
-) -> Result<Option<Server>> {
+pub async fn find_by_name(conn: impl Into<Conn<'_>>, name: &ServerName) -> Result<Option<Server>> {
     const SQL: &str = "SELECT id, name, type, display_name, description, url, auth, \
         additional_header_names, tool_policy, prompts_enabled, resources_enabled, \
         allow_header_override, ca_cert, timeouts, revision, created_by, created_at, updated_at \
         FROM mcp_servers WHERE name = $1";
-    conn.into().fetch_optional(SQL, values_of![name.as_str()]).await
+    conn.into()
+        .fetch_optional(SQL, values_of![name.as_str()])
+        .await
 }
 
 /// Servers by name.
@@ -139,8 +143,13 @@ pub async fn list(
         allow_header_override, ca_cert, timeouts, revision, created_by, created_at, updated_at \
         FROM mcp_servers WHERE name > $1 ORDER BY name LIMIT $2";
     let after = request.after.as_ref().map_or("", ServerName::as_str);
-    let servers = conn.into().fetch_all(SQL, values_of![after, request.rows()]).await?;
-    Ok(Page::cut(servers, request, |server: &Server| server.name.clone()))
+    let servers = conn
+        .into()
+        .fetch_all(SQL, values_of![after, request.rows()])
+        .await?;
+    Ok(Page::cut(servers, request, |server: &Server| {
+        server.name.clone()
+    }))
 }
 
 /// The servers on which a caller has any role, directly, by a team or by `team:everyone`, by name.
@@ -164,8 +173,13 @@ pub async fn list_visible(
         ) ORDER BY name LIMIT $4";
     let after = request.after.as_ref().map_or("", ServerName::as_str);
     let (kind, id) = principal_columns(principal);
-    let servers = conn.into().fetch_all(SQL, values_of![after, kind, id, request.rows()]).await?;
-    Ok(Page::cut(servers, request, |server: &Server| server.name.clone()))
+    let servers = conn
+        .into()
+        .fetch_all(SQL, values_of![after, kind, id, request.rows()])
+        .await?;
+    Ok(Page::cut(servers, request, |server: &Server| {
+        server.name.clone()
+    }))
 }
 
 /// Every server, in no particular order.
@@ -188,7 +202,9 @@ pub async fn secrets(conn: impl Into<Conn<'_>>, id: ServerId) -> Result<Option<S
     const SQL: &str = "SELECT auth_secret, auth_secret_origin, auth_secret_revision, \
         additional_headers, additional_headers_origin, additional_headers_revision \
         FROM mcp_servers WHERE id = $1";
-    conn.into().fetch_optional(SQL, values_of![id.as_uuid()]).await
+    conn.into()
+        .fetch_optional(SQL, values_of![id.as_uuid()])
+        .await
 }
 
 /// Replaces or removes the sealed values of the shared headers. Changes no revision: the caller
@@ -260,14 +276,21 @@ impl FromRow for Server {
 
 impl FromRow for ServerSecrets {
     fn from_row(row: &Row) -> Result<Self> {
-        let sealed = |bytes: &'static str, origin: &'static str, revision: &'static str| {
-            match (row.optional(bytes)?, row.optional(origin)?, row.optional(revision)?) {
-                (None, None, None) => Ok(None),
-                (Some(bytes), Some(origin), Some(revision)) => {
-                    Ok(Some(Sealed { bytes, origin, revision }))
-                }
-                _ => Err(corrupt(bytes, "a sealed value without its origin or revision")),
-            }
+        let sealed = |bytes: &'static str, origin: &'static str, revision: &'static str| match (
+            row.optional(bytes)?,
+            row.optional(origin)?,
+            row.optional(revision)?,
+        ) {
+            (None, None, None) => Ok(None),
+            (Some(bytes), Some(origin), Some(revision)) => Ok(Some(Sealed {
+                bytes,
+                origin,
+                revision,
+            })),
+            _ => Err(corrupt(
+                bytes,
+                "a sealed value without its origin or revision",
+            )),
         };
         Ok(Self {
             auth: sealed("auth_secret", "auth_secret_origin", "auth_secret_revision")?,

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
+use super::Result;
 use super::query::{Conn, values_of};
 use super::row::{FromRow, Row};
 use super::tx::Tx;
-use super::Result;
 use crate::domain::{Change, SessionKeyRecord};
 
 /// A session key and its sealed bytes.
@@ -33,8 +33,13 @@ pub async fn list(conn: impl Into<Conn<'_>>) -> Result<Vec<StoredSessionKey>> {
 pub async fn insert(tx: &mut Tx, key: &SessionKeyRecord, sealed_key: &[u8]) -> Result<()> {
     const SQL: &str = "INSERT INTO session_keys (id, key, created_at, active_from, retired_at) \
                        VALUES ($1, $2, $3, $4, $5)";
-    let values =
-        values_of![key.id.as_str(), sealed_key, key.created_at, key.active_from, key.retired_at];
+    let values = values_of![
+        key.id.as_str(),
+        sealed_key,
+        key.created_at,
+        key.active_from,
+        key.retired_at
+    ];
     Conn::from(&mut *tx).execute(SQL, values).await?;
     tx.record_change(Change::Keys).await
 }
@@ -44,8 +49,13 @@ pub async fn insert(tx: &mut Tx, key: &SessionKeyRecord, sealed_key: &[u8]) -> R
 /// # Errors
 /// When the database fails.
 pub async fn retire(tx: &mut Tx, id: &str, at: DateTime<Utc>) -> Result<()> {
-    const SQL: &str = "UPDATE session_keys SET retired_at = $2 WHERE id = $1 AND retired_at IS NULL";
-    if Conn::from(&mut *tx).execute(SQL, values_of![id, at]).await? > 0 {
+    const SQL: &str =
+        "UPDATE session_keys SET retired_at = $2 WHERE id = $1 AND retired_at IS NULL";
+    if Conn::from(&mut *tx)
+        .execute(SQL, values_of![id, at])
+        .await?
+        > 0
+    {
         tx.record_change(Change::Keys).await?;
     }
     Ok(())
@@ -72,6 +82,9 @@ impl FromRow for StoredSessionKey {
             active_from: row.get("active_from")?,
             retired_at: row.optional("retired_at")?,
         };
-        Ok(Self { record, sealed_key: row.get("key")? })
+        Ok(Self {
+            record,
+            sealed_key: row.get("key")?,
+        })
     }
 }

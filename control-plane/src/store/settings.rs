@@ -22,10 +22,13 @@ pub async fn epoch(conn: impl Into<Conn<'_>>) -> Result<String> {
 }
 
 pub(super) async fn ensure_epoch(store: &Store) -> Result<()> {
-    const SQL: &str = "INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
+    const SQL: &str =
+        "INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
     // Any fresh UUID will do.
     let epoch: Uuid = warder_shared::id::EventId::new(store.clock()).as_uuid();
-    Conn::from(store).execute(SQL, values_of![EPOCH, epoch.to_string()]).await?;
+    Conn::from(store)
+        .execute(SQL, values_of![EPOCH, epoch.to_string()])
+        .await?;
     Ok(())
 }
 

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
+use super::Result;
 use super::query::{Conn, values_of};
 use super::row::{FromRow, Row};
 use super::tx::Tx;
-use super::Result;
 use crate::domain::{Change, SigningKeyRecord};
 
 /// Every key, oldest first.
@@ -53,10 +53,19 @@ pub async fn insert(tx: &mut Tx, key: &SigningKeyRecord, sealed_private_key: &[u
 ///
 /// # Errors
 /// When the database fails.
-pub async fn retire(tx: &mut Tx, kid: &str, at: DateTime<Utc>, verify_until: DateTime<Utc>) -> Result<()> {
+pub async fn retire(
+    tx: &mut Tx,
+    kid: &str,
+    at: DateTime<Utc>,
+    verify_until: DateTime<Utc>,
+) -> Result<()> {
     const SQL: &str = "UPDATE signing_keys SET retired_at = $2, verify_until = $3 \
                        WHERE kid = $1 AND retired_at IS NULL";
-    if Conn::from(&mut *tx).execute(SQL, values_of![kid, at, verify_until]).await? > 0 {
+    if Conn::from(&mut *tx)
+        .execute(SQL, values_of![kid, at, verify_until])
+        .await?
+        > 0
+    {
         tx.record_change(Change::Keys).await?;
     }
     Ok(())
@@ -67,7 +76,8 @@ pub async fn retire(tx: &mut Tx, kid: &str, at: DateTime<Utc>, verify_until: Dat
 /// # Errors
 /// When the database fails.
 pub async fn delete_expired(tx: &mut Tx, now: DateTime<Utc>) -> Result<u64> {
-    const SQL: &str = "DELETE FROM signing_keys WHERE verify_until IS NOT NULL AND verify_until < $1";
+    const SQL: &str =
+        "DELETE FROM signing_keys WHERE verify_until IS NOT NULL AND verify_until < $1";
     let dropped = Conn::from(&mut *tx).execute(SQL, values_of![now]).await?;
     if dropped > 0 {
         tx.record_change(Change::Keys).await?;

@@ -44,12 +44,20 @@ pub(super) fn read_subject(row: &Row) -> Result<Subject> {
 
 /// Reads `subject_kind` and `subject_id` where no team can stand.
 pub(super) fn read_principal(row: &Row) -> Result<Principal> {
-    principal("subject_kind", &row.get::<String>("subject_kind")?, row.get("subject_id")?)
+    principal(
+        "subject_kind",
+        &row.get::<String>("subject_kind")?,
+        row.get("subject_id")?,
+    )
 }
 
 /// Reads `owner_kind` and `owner_id`.
 pub(super) fn read_owner(row: &Row) -> Result<Principal> {
-    principal("owner_kind", &row.get::<String>("owner_kind")?, row.get("owner_id")?)
+    principal(
+        "owner_kind",
+        &row.get::<String>("owner_kind")?,
+        row.get("owner_id")?,
+    )
 }
 
 fn principal(column: &'static str, kind: &str, id: Uuid) -> Result<Principal> {

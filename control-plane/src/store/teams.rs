@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use warder_shared::id::{TeamId, UserId};
 use warder_shared::name::Name;
 
+use super::Result;
 use super::query::{Conn, values_of};
 use super::row::{FromRow, Row};
 use super::tx::Tx;
-use super::Result;
 use crate::domain::{Change, Page, PageRequest, Team, User};
 
 /// One user's place in one team.
@@ -43,7 +43,11 @@ pub async fn insert(tx: &mut Tx, team: &Team) -> Result<()> {
 /// When the database fails.
 pub async fn update(tx: &mut Tx, team: &Team) -> Result<bool> {
     const SQL: &str = "UPDATE teams SET display_name = $2, updated_at = $3 WHERE id = $1";
-    let values = values_of![team.id.as_uuid(), team.display_name.as_str(), team.updated_at];
+    let values = values_of![
+        team.id.as_uuid(),
+        team.display_name.as_str(),
+        team.updated_at
+    ];
     Ok(Conn::from(tx).execute(SQL, values).await? > 0)
 }
 
@@ -55,7 +59,10 @@ pub async fn update(tx: &mut Tx, team: &Team) -> Result<bool> {
 pub async fn delete(tx: &mut Tx, id: TeamId) -> Result<bool> {
     const SQL: &str = "DELETE FROM teams WHERE id = $1";
     replace_members(tx, id, &[]).await?;
-    Ok(Conn::from(tx).execute(SQL, values_of![id.as_uuid()]).await? > 0)
+    Ok(Conn::from(tx)
+        .execute(SQL, values_of![id.as_uuid()])
+        .await?
+        > 0)
 }
 
 /// The team with an id.
@@ -65,7 +72,9 @@ pub async fn delete(tx: &mut Tx, id: TeamId) -> Result<bool> {
 pub async fn find(conn: impl Into<Conn<'_>>, id: TeamId) -> Result<Option<Team>> {
     const SQL: &str =
         "SELECT id, name, display_name, created_at, updated_at FROM teams WHERE id = $1";
-    conn.into().fetch_optional(SQL, values_of![id.as_uuid()]).await
+    conn.into()
+        .fetch_optional(SQL, values_of![id.as_uuid()])
+        .await
 }
 
 /// The team with a name.
@@ -75,18 +84,26 @@ pub async fn find(conn: impl Into<Conn<'_>>, id: TeamId) -> Result<Option<Team>>
 pub async fn find_by_name(conn: impl Into<Conn<'_>>, name: &Name) -> Result<Option<Team>> {
     const SQL: &str =
         "SELECT id, name, display_name, created_at, updated_at FROM teams WHERE name = $1";
-    conn.into().fetch_optional(SQL, values_of![name.as_str()]).await
+    conn.into()
+        .fetch_optional(SQL, values_of![name.as_str()])
+        .await
 }
 
 /// Teams by name.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn list(conn: impl Into<Conn<'_>>, request: &PageRequest<Name>) -> Result<Page<Team, Name>> {
+pub async fn list(
+    conn: impl Into<Conn<'_>>,
+    request: &PageRequest<Name>,
+) -> Result<Page<Team, Name>> {
     const SQL: &str = "SELECT id, name, display_name, created_at, updated_at FROM teams \
                        WHERE name > $1 ORDER BY name LIMIT $2";
     let after = request.after.as_ref().map_or("", Name::as_str);
-    let teams = conn.into().fetch_all(SQL, values_of![after, request.rows()]).await?;
+    let teams = conn
+        .into()
+        .fetch_all(SQL, values_of![after, request.rows()])
+        .await?;
     Ok(Page::cut(teams, request, |team: &Team| team.name.clone()))
 }
 
@@ -129,13 +146,19 @@ pub async fn replace_members(tx: &mut Tx, id: TeamId, members: &[UserId]) -> Res
     const CURRENT: &str = "SELECT team_id, user_id FROM team_members WHERE team_id = $1";
     const ADD: &str = "INSERT INTO team_members (team_id, user_id) VALUES ($1, $2)";
     const REMOVE: &str = "DELETE FROM team_members WHERE team_id = $1 AND user_id = $2";
-    let current: Vec<Membership> =
-        Conn::from(&mut *tx).fetch_all(CURRENT, values_of![id.as_uuid()]).await?;
-    let current: BTreeSet<UserId> = current.into_iter().map(|membership| membership.user_id).collect();
+    let current: Vec<Membership> = Conn::from(&mut *tx)
+        .fetch_all(CURRENT, values_of![id.as_uuid()])
+        .await?;
+    let current: BTreeSet<UserId> = current
+        .into_iter()
+        .map(|membership| membership.user_id)
+        .collect();
     let wanted: BTreeSet<UserId> = members.iter().copied().collect();
     for user in current.symmetric_difference(&wanted).copied() {
         let sql = if wanted.contains(&user) { ADD } else { REMOVE };
-        Conn::from(&mut *tx).execute(sql, values_of![id.as_uuid(), user.as_uuid()]).await?;
+        Conn::from(&mut *tx)
+            .execute(sql, values_of![id.as_uuid(), user.as_uuid()])
+            .await?;
         tx.record_change(Change::User(user)).await?;
     }
     Ok(current != wanted)

@@ -6,11 +6,11 @@ use warder_shared::id::TokenId;
 use warder_shared::principal::Principal;
 use warder_shared::token::TokenKind;
 
+use super::Result;
 use super::query::{Conn, values_of};
 use super::row::{FromRow, Row};
 use super::subject::{principal_columns, read_owner};
 use super::tx::Tx;
-use super::Result;
 use crate::domain::{Change, Page, PageRequest, TokenRecord};
 
 /// Which tokens a list is about.
@@ -51,7 +51,9 @@ pub async fn insert(tx: &mut Tx, token: &TokenRecord) -> Result<()> {
 pub async fn find(conn: impl Into<Conn<'_>>, id: TokenId) -> Result<Option<TokenRecord>> {
     const SQL: &str = "SELECT id, owner_kind, owner_id, name, created_by, created_at, expires_at, \
                        retires_at, revoked_at FROM tokens WHERE id = $1";
-    conn.into().fetch_optional(SQL, values_of![id.as_uuid()]).await
+    conn.into()
+        .fetch_optional(SQL, values_of![id.as_uuid()])
+        .await
 }
 
 /// Tokens by id, which is the order they were made in; revoked and expired ones too.
@@ -118,7 +120,10 @@ pub async fn revoke_of_owner(tx: &mut Tx, owner: Principal) -> Result<Vec<TokenI
 pub async fn plan_retirement(tx: &mut Tx, id: TokenId, at: DateTime<Utc>) -> Result<bool> {
     const SQL: &str = "UPDATE tokens SET retires_at = CASE WHEN retires_at < $2 THEN retires_at \
                        ELSE $2 END WHERE id = $1 AND revoked_at IS NULL";
-    Ok(Conn::from(tx).execute(SQL, values_of![id.as_uuid(), at]).await? > 0)
+    Ok(Conn::from(tx)
+        .execute(SQL, values_of![id.as_uuid(), at])
+        .await?
+        > 0)
 }
 
 /// Whether a planned revocation is due at `now`.

@@ -34,7 +34,13 @@ impl Tx {
         committed: watch::Sender<()>,
         writer: Option<OwnedMutexGuard<()>>,
     ) -> Self {
-        Self { inner, clock, version: None, committed, writer }
+        Self {
+            inner,
+            clock,
+            version: None,
+            committed,
+            writer,
+        }
     }
 
     /// The time that this transaction's rows carry.
@@ -108,7 +114,9 @@ impl Tx {
     /// PostgreSQL delivers it at commit. SQLite has one process, which `committed` wakes.
     async fn notify(&mut self) -> Result<()> {
         if let Inner::Postgres(_) = self.inner {
-            Conn::from(self).execute(changes::NOTIFY, Vec::new()).await?;
+            Conn::from(self)
+                .execute(changes::NOTIFY, Vec::new())
+                .await?;
         }
         Ok(())
     }

@@ -2,10 +2,10 @@
 
 use warder_shared::id::UserId;
 
+use super::Result;
 use super::query::{Conn, Value, values_of};
 use super::row::{FromRow, Number, Row};
 use super::tx::Tx;
-use super::Result;
 use crate::domain::{Change, Email, Page, PageRequest, User};
 
 /// Adds a user.
@@ -58,7 +58,10 @@ pub async fn update(tx: &mut Tx, user: &User) -> Result<bool> {
 /// When the database fails.
 pub async fn delete(tx: &mut Tx, id: UserId) -> Result<bool> {
     const SQL: &str = "DELETE FROM users WHERE id = $1";
-    let found = Conn::from(&mut *tx).execute(SQL, values_of![id.as_uuid()]).await? > 0;
+    let found = Conn::from(&mut *tx)
+        .execute(SQL, values_of![id.as_uuid()])
+        .await?
+        > 0;
     if found {
         tx.record_change(Change::User(id)).await?;
     }
@@ -72,7 +75,9 @@ pub async fn delete(tx: &mut Tx, id: UserId) -> Result<bool> {
 pub async fn find(conn: impl Into<Conn<'_>>, id: UserId) -> Result<Option<User>> {
     const SQL: &str = "SELECT id, email, name, roles, status, created_at, updated_at \
                        FROM users WHERE id = $1";
-    conn.into().fetch_optional(SQL, values_of![id.as_uuid()]).await
+    conn.into()
+        .fetch_optional(SQL, values_of![id.as_uuid()])
+        .await
 }
 
 /// The user with an email.
@@ -82,7 +87,9 @@ pub async fn find(conn: impl Into<Conn<'_>>, id: UserId) -> Result<Option<User>>
 pub async fn find_by_email(conn: impl Into<Conn<'_>>, email: &Email) -> Result<Option<User>> {
     const SQL: &str = "SELECT id, email, name, roles, status, created_at, updated_at \
                        FROM users WHERE email = $1";
-    conn.into().fetch_optional(SQL, values_of![email.as_str()]).await
+    conn.into()
+        .fetch_optional(SQL, values_of![email.as_str()])
+        .await
 }
 
 /// Users by email.
@@ -96,7 +103,10 @@ pub async fn list(
     const SQL: &str = "SELECT id, email, name, roles, status, created_at, updated_at FROM users \
                        WHERE email > $1 ORDER BY email LIMIT $2";
     let after = request.after.as_ref().map_or("", Email::as_str);
-    let users = conn.into().fetch_all(SQL, values_of![after, request.rows()]).await?;
+    let users = conn
+        .into()
+        .fetch_all(SQL, values_of![after, request.rows()])
+        .await?;
     Ok(Page::cut(users, request, |user: &User| user.email.clone()))
 }
 
@@ -121,7 +131,11 @@ pub async fn count_active_admins(
     const SQL: &str = "SELECT COUNT(*) AS number FROM users WHERE status = 'active' \
                        AND CAST(roles AS TEXT) LIKE '%\"admin\"%' AND ($1 IS NULL OR id <> $1)";
     let other_than = other_than.map(UserId::as_uuid);
-    Ok(conn.into().fetch_one::<Number>(SQL, values_of![other_than]).await?.0)
+    Ok(conn
+        .into()
+        .fetch_one::<Number>(SQL, values_of![other_than])
+        .await?
+        .0)
 }
 
 impl FromRow for User {

@@ -3,10 +3,10 @@
 use warder_shared::id::VirtualAccountId;
 use warder_shared::name::Name;
 
+use super::Result;
 use super::query::{Conn, values_of};
 use super::row::{FromRow, Row};
 use super::tx::Tx;
-use super::Result;
 use crate::domain::{Change, Page, PageRequest, VirtualAccount};
 
 /// Adds a virtual account.
@@ -33,8 +33,11 @@ pub async fn insert(tx: &mut Tx, account: &VirtualAccount) -> Result<()> {
 /// When the database fails.
 pub async fn update(tx: &mut Tx, account: &VirtualAccount) -> Result<bool> {
     const SQL: &str = "UPDATE virtual_accounts SET description = $2, updated_at = $3 WHERE id = $1";
-    let values =
-        values_of![account.id.as_uuid(), account.description.as_str(), account.updated_at];
+    let values = values_of![
+        account.id.as_uuid(),
+        account.description.as_str(),
+        account.updated_at
+    ];
     Ok(Conn::from(tx).execute(SQL, values).await? > 0)
 }
 
@@ -46,7 +49,10 @@ pub async fn update(tx: &mut Tx, account: &VirtualAccount) -> Result<bool> {
 /// When the database fails.
 pub async fn delete(tx: &mut Tx, id: VirtualAccountId) -> Result<bool> {
     const SQL: &str = "DELETE FROM virtual_accounts WHERE id = $1";
-    let found = Conn::from(&mut *tx).execute(SQL, values_of![id.as_uuid()]).await? > 0;
+    let found = Conn::from(&mut *tx)
+        .execute(SQL, values_of![id.as_uuid()])
+        .await?
+        > 0;
     if found {
         tx.record_change(Change::VirtualAccount(id)).await?;
     }
@@ -63,7 +69,9 @@ pub async fn find(
 ) -> Result<Option<VirtualAccount>> {
     const SQL: &str = "SELECT id, name, description, created_at, updated_at \
                        FROM virtual_accounts WHERE id = $1";
-    conn.into().fetch_optional(SQL, values_of![id.as_uuid()]).await
+    conn.into()
+        .fetch_optional(SQL, values_of![id.as_uuid()])
+        .await
 }
 
 /// The virtual account with a name.
@@ -76,7 +84,9 @@ pub async fn find_by_name(
 ) -> Result<Option<VirtualAccount>> {
     const SQL: &str = "SELECT id, name, description, created_at, updated_at \
                        FROM virtual_accounts WHERE name = $1";
-    conn.into().fetch_optional(SQL, values_of![name.as_str()]).await
+    conn.into()
+        .fetch_optional(SQL, values_of![name.as_str()])
+        .await
 }
 
 /// Virtual accounts by name.
@@ -90,8 +100,13 @@ pub async fn list(
     const SQL: &str = "SELECT id, name, description, created_at, updated_at FROM virtual_accounts \
                        WHERE name > $1 ORDER BY name LIMIT $2";
     let after = request.after.as_ref().map_or("", Name::as_str);
-    let accounts = conn.into().fetch_all(SQL, values_of![after, request.rows()]).await?;
-    Ok(Page::cut(accounts, request, |account: &VirtualAccount| account.name.clone()))
+    let accounts = conn
+        .into()
+        .fetch_all(SQL, values_of![after, request.rows()])
+        .await?;
+    Ok(Page::cut(accounts, request, |account: &VirtualAccount| {
+        account.name.clone()
+    }))
 }
 
 /// Every virtual account, in no particular order.

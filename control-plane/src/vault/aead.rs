@@ -24,15 +24,24 @@ impl Key {
     pub(super) fn seal(&self, plaintext: &[u8], associated_data: &[u8]) -> Option<Vec<u8>> {
         let mut nonce = [0; NONCE_LENGTH];
         SystemRandom::new().fill(&mut nonce).ok()?;
-        let payload = Payload { msg: plaintext, aad: associated_data };
-        let ciphertext = self.0.encrypt(&aead::Nonce::<Aes256Gcm>::from(nonce), payload).ok()?;
+        let payload = Payload {
+            msg: plaintext,
+            aad: associated_data,
+        };
+        let ciphertext = self
+            .0
+            .encrypt(&aead::Nonce::<Aes256Gcm>::from(nonce), payload)
+            .ok()?;
         Some([nonce.as_slice(), &ciphertext].concat())
     }
 
     /// Opens what [`Key::seal`] made; none when it is anything else.
     pub(super) fn open(&self, sealed: &[u8], associated_data: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_LENGTH>()?;
-        let payload = Payload { msg: ciphertext, aad: associated_data };
+        let payload = Payload {
+            msg: ciphertext,
+            aad: associated_data,
+        };
         let nonce = aead::Nonce::<Aes256Gcm>::from(*nonce);
         self.0.decrypt(&nonce, payload).ok().map(Zeroizing::new)
     }

@@ -41,7 +41,10 @@ impl Binding {
     /// The values of a server's additional headers.
     #[must_use]
     pub fn server_additional_headers(server: ServerId, origin: &str, revision: i64) -> Self {
-        Self { column: "additional_headers", ..Self::server_auth(server, origin, revision) }
+        Self {
+            column: "additional_headers",
+            ..Self::server_auth(server, origin, revision)
+        }
     }
 
     /// The values of a caller's own credential for a server.
@@ -79,7 +82,11 @@ impl Binding {
     /// A key that seals session ids.
     #[must_use]
     pub fn session_key(id: &str) -> Self {
-        Self { table: "session_keys", column: "key", ..Self::signing_key(id) }
+        Self {
+            table: "session_keys",
+            column: "key",
+            ..Self::signing_key(id)
+        }
     }
 
     /// Table and column, for errors.

@@ -51,9 +51,19 @@ impl Vault {
         max_encryptions: i64,
     ) -> Result<Self, VaultError> {
         let terms = RwLock::default();
-        let vault = Self(Arc::new(Inner { store, root_key, max_encryptions, terms }));
+        let vault = Self(Arc::new(Inner {
+            store,
+            root_key,
+            max_encryptions,
+            terms,
+        }));
         vault.load_terms().await?;
-        let is_new = vault.0.terms.read().unwrap_or_else(PoisonError::into_inner).is_empty();
+        let is_new = vault
+            .0
+            .terms
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty();
         if is_new {
             vault.make_first_term().await?;
         }
@@ -116,13 +126,19 @@ impl Vault {
         if format != FORMAT {
             return Err(VaultError::UnknownFormat { place: place() });
         }
-        let (header, body) = sealed.split_first_chunk::<HEADER_LENGTH>().ok_or_else(tampered)?;
+        let (header, body) = sealed
+            .split_first_chunk::<HEADER_LENGTH>()
+            .ok_or_else(tampered)?;
         let term = u32::from_be_bytes([header[1], header[2], header[3], header[4]]);
         let key = self
             .key_of(term)
             .await?
-            .ok_or_else(|| VaultError::UnknownTerm { place: place(), term })?;
-        key.open(body, &binding.associated_data(header)).ok_or_else(tampered)
+            .ok_or_else(|| VaultError::UnknownTerm {
+                place: place(),
+                term,
+            })?;
+        key.open(body, &binding.associated_data(header))
+            .ok_or_else(tampered)
     }
 
     /// The key of a committed term. Another replica may have made it since this one looked.
@@ -135,13 +151,21 @@ impl Vault {
     }
 
     fn known_key(&self, term: u32) -> Option<Arc<Key>> {
-        self.0.terms.read().unwrap_or_else(PoisonError::into_inner).get(&term).cloned()
+        self.0
+            .terms
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&term)
+            .cloned()
     }
 
     async fn load_terms(&self) -> Result<(), VaultError> {
         let mut keys = HashMap::new();
         for term in key_terms::list(&self.0.store).await? {
-            keys.insert(term_number(term.term)?, Arc::new(self.0.root_key.unwrap(&term)?));
+            keys.insert(
+                term_number(term.term)?,
+                Arc::new(self.0.root_key.unwrap(&term)?),
+            );
         }
         *self.0.terms.write().unwrap_or_else(PoisonError::into_inner) = keys;
         Ok(())
@@ -173,7 +197,12 @@ impl Vault {
         encryptions: i64,
     ) -> Result<KeyTerm, VaultError> {
         let wrapped_key = self.0.root_key.new_term(term)?;
-        let term = KeyTerm { term, wrapped_key, encryptions, created_at: tx.now() };
+        let term = KeyTerm {
+            term,
+            wrapped_key,
+            encryptions,
+            created_at: tx.now(),
+        };
         key_terms::insert(tx, &term).await?;
         tracing::info!(term = term.term, "made key term {}", term.term);
         Ok(term)

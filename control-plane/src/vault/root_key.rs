@@ -38,13 +38,18 @@ impl RootKey {
     /// Makes the key of a term, wrapped for the database.
     pub(super) fn new_term(&self, term: i64) -> Result<Vec<u8>, VaultError> {
         let bytes = random_key().ok_or(VaultError::Unsealable)?;
-        self.0.seal(&bytes, &wrapping(term)).ok_or(VaultError::Unsealable)
+        self.0
+            .seal(&bytes, &wrapping(term))
+            .ok_or(VaultError::Unsealable)
     }
 
     /// Opens the key of a term.
     pub(super) fn unwrap(&self, term: &KeyTerm) -> Result<Key, VaultError> {
         let wrong = || VaultError::WrongRootKey { term: term.term };
-        let bytes = self.0.open(&term.wrapped_key, &wrapping(term.term)).ok_or_else(wrong)?;
+        let bytes = self
+            .0
+            .open(&term.wrapped_key, &wrapping(term.term))
+            .ok_or_else(wrong)?;
         Key::new(&bytes).ok_or_else(wrong)
     }
 }

@@ -25,12 +25,18 @@ impl Scene {
         let url = format!("sqlite:{}", folder.path().join("warder.db").display());
         let store = Store::connect(&url, Clock::system()).await.unwrap();
         store.migrate().await.unwrap();
-        Self { folder, store, root_key: RootKey::generate().unwrap() }
+        Self {
+            folder,
+            store,
+            root_key: RootKey::generate().unwrap(),
+        }
     }
 
     async fn vault(&self, limit: i64) -> Vault {
         let root_key = RootKey::parse(&self.root_key).unwrap();
-        Vault::open_with_limit(self.store.clone(), root_key, limit).await.unwrap()
+        Vault::open_with_limit(self.store.clone(), root_key, limit)
+            .await
+            .unwrap()
     }
 
     async fn seal(&self, vault: &Vault, binding: &Binding, plaintext: &[u8]) -> Vec<u8> {
@@ -56,25 +62,69 @@ async fn t52_a_value_opens_with_its_own_binding_only() {
     let scene = Scene::new().await;
     let vault = scene.vault(1000).await;
     let sealed = scene.seal(&vault, &binding(), b"secret").await;
-    assert_eq!(vault.open_value(&binding(), &sealed).await.unwrap().as_slice(), b"secret");
+    assert_eq!(
+        vault
+            .open_value(&binding(), &sealed)
+            .await
+            .unwrap()
+            .as_slice(),
+        b"secret"
+    );
 
     let moved = [
-        Binding { table: "mcp_servers", ..binding() },
-        Binding { column: "hints", ..binding() },
-        Binding { row: uuid(9).to_string(), ..binding() },
-        Binding { owner: format!("user:{} server:{}", uuid(4), uuid(2)), ..binding() },
-        Binding { owner: format!("virtual-account:{} server:{}", uuid(3), uuid(2)), ..binding() },
-        Binding { owner: format!("user:{} server:{}", uuid(3), uuid(5)), ..binding() },
-        Binding { origin: "https://upstream.example:8443".to_owned(), ..binding() },
-        Binding { origin: String::new(), ..binding() },
-        Binding { revision: 8, ..binding() },
-        Binding { revision: 6, ..binding() },
+        Binding {
+            table: "mcp_servers",
+            ..binding()
+        },
+        Binding {
+            column: "hints",
+            ..binding()
+        },
+        Binding {
+            row: uuid(9).to_string(),
+            ..binding()
+        },
+        Binding {
+            owner: format!("user:{} server:{}", uuid(4), uuid(2)),
+            ..binding()
+        },
+        Binding {
+            owner: format!("virtual-account:{} server:{}", uuid(3), uuid(2)),
+            ..binding()
+        },
+        Binding {
+            owner: format!("user:{} server:{}", uuid(3), uuid(5)),
+            ..binding()
+        },
+        Binding {
+            origin: "https://upstream.example:8443".to_owned(),
+            ..binding()
+        },
+        Binding {
+            origin: String::new(),
+            ..binding()
+        },
+        Binding {
+            revision: 8,
+            ..binding()
+        },
+        Binding {
+            revision: 6,
+            ..binding()
+        },
         // The same bytes, cut at other places.
-        Binding { table: "auth_overridess", column: "ecret", ..binding() },
+        Binding {
+            table: "auth_overridess",
+            column: "ecret",
+            ..binding()
+        },
     ];
     for other in moved {
         let opened = vault.open_value(&other, &sealed).await;
-        assert!(matches!(opened, Err(VaultError::Tampered { .. })), "{other:?}: {opened:?}");
+        assert!(
+            matches!(opened, Err(VaultError::Tampered { .. })),
+            "{other:?}: {opened:?}"
+        );
     }
 }
 
@@ -82,7 +132,10 @@ async fn t52_a_value_opens_with_its_own_binding_only() {
 async fn t52_two_rows_whose_ciphertexts_were_swapped_do_not_open() {
     let scene = Scene::new().await;
     let vault = scene.vault(1000).await;
-    let other = Binding { row: uuid(9).to_string(), ..binding() };
+    let other = Binding {
+        row: uuid(9).to_string(),
+        ..binding()
+    };
     let one = scene.seal(&vault, &binding(), b"secret of one").await;
     let two = scene.seal(&vault, &other, b"secret of two").await;
     assert!(vault.open_value(&binding(), &two).await.is_err());
@@ -107,7 +160,12 @@ async fn t52_no_byte_of_a_sealed_value_can_be_changed_or_cut() {
             };
             assert!(expected, "bit {bit} of byte {position}: {opened:?}");
         }
-        assert!(vault.open_value(&binding(), &sealed[..position]).await.is_err());
+        assert!(
+            vault
+                .open_value(&binding(), &sealed[..position])
+                .await
+                .is_err()
+        );
     }
     let longer = [sealed.as_slice(), &[0]].concat();
     assert!(vault.open_value(&binding(), &longer).await.is_err());
@@ -121,7 +179,10 @@ async fn t52_a_value_of_an_earlier_term_cannot_pass_for_one_of_a_later() {
     scene.seal(&vault, &binding(), b"another").await;
     sealed[4] = 2;
     let opened = vault.open_value(&binding(), &sealed).await;
-    assert!(matches!(opened, Err(VaultError::Tampered { .. })), "{opened:?}");
+    assert!(
+        matches!(opened, Err(VaultError::Tampered { .. })),
+        "{opened:?}"
+    );
 }
 
 #[test]
@@ -142,13 +203,22 @@ async fn t53_encryptions_are_counted_with_the_value_and_survive_a_restart() {
         scene.seal(&vault, &binding(), b"secret").await;
     }
     let mut undone = scene.store.begin().await.unwrap();
-    vault.seal(&mut undone, &binding(), b"secret").await.unwrap();
+    vault
+        .seal(&mut undone, &binding(), b"secret")
+        .await
+        .unwrap();
     undone.rollback().await.unwrap();
     drop(vault);
     let vault = scene.vault(1000).await;
     scene.seal(&vault, &binding(), b"secret").await;
     let terms = key_terms::list(&scene.store).await.unwrap();
-    assert_eq!(terms.iter().map(|term| term.encryptions).collect::<Vec<_>>(), [4]);
+    assert_eq!(
+        terms
+            .iter()
+            .map(|term| term.encryptions)
+            .collect::<Vec<_>>(),
+        [4]
+    );
 }
 
 #[tokio::test]
@@ -173,7 +243,14 @@ async fn t53_a_term_that_was_undone_seals_nothing_later() {
     let sealed = scene.seal(&vault, &binding(), b"two").await;
     assert_eq!(sealed[4], 2);
     let restarted = scene.vault(1).await;
-    assert_eq!(restarted.open_value(&binding(), &sealed).await.unwrap().as_slice(), b"two");
+    assert_eq!(
+        restarted
+            .open_value(&binding(), &sealed)
+            .await
+            .unwrap()
+            .as_slice(),
+        b"two"
+    );
 }
 
 #[tokio::test]
@@ -183,8 +260,22 @@ async fn t54_values_of_earlier_terms_stay_readable_also_after_a_restart() {
     let first = scene.seal(&vault, &binding(), b"first").await;
     let second = scene.seal(&vault, &binding(), b"second").await;
     for vault in [vault, scene.vault(1).await] {
-        assert_eq!(vault.open_value(&binding(), &first).await.unwrap().as_slice(), b"first");
-        assert_eq!(vault.open_value(&binding(), &second).await.unwrap().as_slice(), b"second");
+        assert_eq!(
+            vault
+                .open_value(&binding(), &first)
+                .await
+                .unwrap()
+                .as_slice(),
+            b"first"
+        );
+        assert_eq!(
+            vault
+                .open_value(&binding(), &second)
+                .await
+                .unwrap()
+                .as_slice(),
+            b"second"
+        );
     }
 }
 
@@ -194,19 +285,34 @@ async fn t54_a_replica_opens_values_of_a_term_that_another_one_made() {
     let (one, two) = (scene.vault(1).await, scene.vault(1).await);
     scene.seal(&one, &binding(), b"first").await;
     let sealed = scene.seal(&one, &binding(), b"second").await;
-    assert_eq!(two.open_value(&binding(), &sealed).await.unwrap().as_slice(), b"second");
+    assert_eq!(
+        two.open_value(&binding(), &sealed)
+            .await
+            .unwrap()
+            .as_slice(),
+        b"second"
+    );
 }
 
 #[tokio::test]
 async fn t54_another_root_key_is_refused_at_boot_and_changes_nothing() {
     let scene = Scene::new().await;
-    let sealed = scene.seal(&scene.vault(1000).await, &binding(), b"secret").await;
+    let sealed = scene
+        .seal(&scene.vault(1000).await, &binding(), b"secret")
+        .await;
     let before = key_terms::list(&scene.store).await.unwrap();
     let wrong = RootKey::parse(&RootKey::generate().unwrap()).unwrap();
     let opened = Vault::open(scene.store.clone(), wrong).await;
-    assert!(matches!(opened, Err(VaultError::WrongRootKey { term: 1 })), "{opened:?}");
+    assert!(
+        matches!(opened, Err(VaultError::WrongRootKey { term: 1 })),
+        "{opened:?}"
+    );
     assert_eq!(key_terms::list(&scene.store).await.unwrap(), before);
-    let opened = scene.vault(1000).await.open_value(&binding(), &sealed).await;
+    let opened = scene
+        .vault(1000)
+        .await
+        .open_value(&binding(), &sealed)
+        .await;
     assert_eq!(opened.unwrap().as_slice(), b"secret");
 }
 
@@ -217,14 +323,20 @@ async fn t54_a_value_of_an_unknown_term_is_an_error() {
     let mut sealed = scene.seal(&vault, &binding(), b"secret").await;
     sealed[1..5].copy_from_slice(&77_u32.to_be_bytes());
     let opened = vault.open_value(&binding(), &sealed).await;
-    assert!(matches!(opened, Err(VaultError::UnknownTerm { term: 77, .. })), "{opened:?}");
+    assert!(
+        matches!(opened, Err(VaultError::UnknownTerm { term: 77, .. })),
+        "{opened:?}"
+    );
 }
 
 #[test]
 fn a_root_key_file_holds_32_bytes_in_base64() {
     for text in ["", "short", "AAAA", &"A".repeat(43), &"A".repeat(88)] {
         let parsed = RootKey::parse(&secrecy::SecretString::from(text));
-        assert!(matches!(parsed, Err(VaultError::MalformedRootKey)), "{text}");
+        assert!(
+            matches!(parsed, Err(VaultError::MalformedRootKey)),
+            "{text}"
+        );
     }
     let text = format!("{}=\n", "A".repeat(43));
     assert!(RootKey::parse(&secrecy::SecretString::from(text)).is_ok());
@@ -245,5 +357,7 @@ async fn t56_neither_values_nor_keys_are_in_the_files() {
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .any(|window| window == needle)
 }

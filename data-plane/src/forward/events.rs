@@ -164,7 +164,7 @@ impl EventStream {
             ErrorType::UpstreamUnavailable,
             reason,
         )
-        .to_request(Some(&id));
+        .answering(Some(&id));
         let body = rejection.into_response("").into_body();
         let mut text = String::new();
         Event::message(String::from_utf8_lossy(&body).into_owned()).write_to(&mut text);
@@ -222,7 +222,7 @@ fn screen(listener: &Listener, awaited: &mut Option<Awaited>, event: &mut Event)
         && unknown_tool::says_so(&event.data, &tool)
     {
         let body = authorize::unknown_tool(&tool)
-            .to_request(Some(&id))
+            .answering(Some(&id))
             .into_response("")
             .into_body();
         event.data = String::from_utf8_lossy(&body).into_owned();

@@ -24,6 +24,26 @@ pub(crate) struct Message<'a> {
     pub(crate) params: Params<'a>,
 }
 
+impl<'a> Message<'a> {
+    /// JSON text of a request's id.
+    pub(crate) fn id(&self) -> Option<&'a str> {
+        match self.kind {
+            Kind::Request { id, .. } => Some(id),
+            Kind::Notification { .. } | Kind::Response => None,
+        }
+    }
+
+    /// What it asks for or tells of, or a name that nobody knows; nothing for a response.
+    pub(crate) fn method(&self) -> Option<Result<Method, &str>> {
+        match &self.kind {
+            Kind::Request { method, .. } | Kind::Notification { method } => {
+                Some(method.as_ref().copied().map_err(|name| name.as_ref()))
+            }
+            Kind::Response => None,
+        }
+    }
+}
+
 /// The kinds of JSON-RPC messages.
 #[derive(Debug)]
 pub(crate) enum Kind<'a> {
@@ -212,13 +232,13 @@ fn is_twin(name: &str, known: &[&str]) -> bool {
 /// Notes a member name and refuses a second or a folded one.
 fn note<'de, E: serde::de::Error>(
     seen: &mut Members<'de>,
-    key: &Cow<'de, str>,
+    key: Cow<'de, str>,
     known: &[&str],
 ) -> Result<(), E> {
-    if is_twin(key, known) {
+    if is_twin(&key, known) {
         return Err(E::custom("a member differs from a known one only in case"));
     }
-    seen.insert(key.clone())
+    seen.insert(key)
 }
 
 struct EnvelopeSeed;
@@ -248,7 +268,7 @@ impl<'de> Visitor<'de> for EnvelopeSeed {
         let mut envelope = Envelope::default();
         let mut seen = Members::default();
         while let Some(key) = members.next_key_seed(Text)? {
-            note(&mut seen, &key, &ENVELOPE)?;
+            note(&mut seen, key.clone(), &ENVELOPE)?;
             match key.as_ref() {
                 "jsonrpc" => envelope.version = members.next_value_seed(Text)? == "2.0",
                 "id" => envelope.id = Some(id(members.next_value::<&RawValue>()?.get())?),
@@ -303,7 +323,7 @@ impl<'de> Visitor<'de> for ParamsSeed {
         let mut params = Params::default();
         let mut seen = Members::default();
         while let Some(key) = members.next_key_seed(Text)? {
-            note(&mut seen, &key, &PARAMS)?;
+            note(&mut seen, key.clone(), &PARAMS)?;
             match key.as_ref() {
                 "name" => params.name = Some(members.next_value_seed(Text)?),
                 "uri" => params.uri = Some(members.next_value_seed(Text)?),
@@ -357,7 +377,7 @@ impl<'de> Visitor<'de> for Parts {
         let (mut text, mut object) = (None, false);
         let mut seen = Members::default();
         while let Some(key) = members.next_key_seed(Text)? {
-            note(&mut seen, &key, self.known)?;
+            note(&mut seen, key.clone(), self.known)?;
             if key == self.text {
                 text = text_or_none(members.next_value::<&RawValue>()?.get())?;
             } else {

@@ -102,6 +102,20 @@ methods! {
 }
 
 impl Method {
+    /// Whether the modern era has it no more (2026-07-28, removed methods).
+    pub(crate) const fn is_legacy_only(self) -> bool {
+        matches!(
+            self,
+            Self::Initialize
+                | Self::Ping
+                | Self::SetLevel
+                | Self::ResourcesSubscribe
+                | Self::ResourcesUnsubscribe
+                | Self::TasksResult
+                | Self::TasksList
+        )
+    }
+
     /// The member of `params` that a modern request repeats in `Mcp-Name` (2026-07-28, headers).
     pub(crate) const fn named_by(self) -> Option<NamedBy> {
         match self {

@@ -8,11 +8,7 @@ use std::borrow::Cow;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue};
 
-use super::{
-    message::{Kind, Message},
-    method::Method,
-    revision::Revision,
-};
+use super::{message::Message, method::Method, revision::Revision};
 
 /// `MCP-Protocol-Version`
 pub(crate) const PROTOCOL_VERSION: &str = "mcp-protocol-version";
@@ -73,20 +69,16 @@ pub(crate) fn check(headers: &HeaderMap, message: &Message<'_>) -> Result<Agreed
         ),
     };
     let modern = revision.is_some_and(Revision::is_modern);
-    let (method, is_request) = match &message.kind {
-        Kind::Request { method, .. } => (Some(method), true),
-        Kind::Notification { method } => (Some(method), false),
-        Kind::Response => (None, false),
-    };
+    let (method, is_request) = (message.method(), message.id().is_some());
     if modern && is_request && (claim.is_none() || !message.params.capabilities) {
         return Err(Mismatch::MetaMissing);
     }
     let mirrored = single(headers, METHOD)?;
-    let wire = method.map(|method| {
-        method
-            .as_ref()
-            .map_or_else(Cow::as_ref, |method| method.as_str())
-    });
+    let wire = match method {
+        Some(Ok(method)) => Some(method.as_str()),
+        Some(Err(name)) => Some(name),
+        None => None,
+    };
     if (mirrored.is_some() && mirrored != wire) || (mirrored.is_none() && modern && is_request) {
         return Err(Mismatch::Header("Mcp-Method"));
     }

@@ -4,15 +4,12 @@
 
 use std::{borrow::Cow, fmt};
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use warder_shared::{headers, proto::v1::OutboundKind, snapshot::Server};
 
 use super::Pair;
-use crate::{
-    error::{ErrorType, Rejection},
-    mcp::strict::Text,
-};
+use crate::{error::Rejection, mcp::strict::Text};
 
 static NAMES: [HeaderName; 2] = [
     HeaderName::from_static("x-tfy-mcp-headers"),
@@ -24,7 +21,7 @@ const MAX_HEADERS: usize = 32;
 /// Takes them out of the request's headers.
 ///
 /// # Errors
-/// 400 for anything malformed, 403 where the server takes none.
+/// 400 for anything malformed, and where the server takes none.
 pub(super) fn take(request: &mut HeaderMap, server: &Server) -> Result<Vec<Pair>, Rejection> {
     let mut values = NAMES.iter().flat_map(|name| request.get_all(name));
     let Some(value) = values.next() else {
@@ -41,22 +38,19 @@ pub(super) fn take(request: &mut HeaderMap, server: &Server) -> Result<Vec<Pair>
     }
     let forwarding = server.outbound.kind == OutboundKind::Forwarding;
     if !server.allow_header_override && !forwarding {
-        return Err(Rejection::new(
-            StatusCode::FORBIDDEN,
-            ErrorType::Forbidden,
+        return Err(Rejection::invalid(
             "this server does not accept x-tfy-mcp-headers (allow_header_override is off)",
         ));
     }
     let forwardable = &server.outbound.forwardable;
-    if forwarding && !forwardable.is_empty() {
-        if let Some((name, _)) = brought
-            .iter()
-            .find(|(name, _)| !forwardable.iter().any(|known| known == name.as_str()))
-        {
-            return Err(Rejection::invalid(format!(
-                "this server does not accept the header {name} in x-tfy-mcp-headers"
-            )));
-        }
+    let refused = |name: &HeaderName| !forwardable.iter().any(|known| known == name.as_str());
+    if forwarding
+        && !forwardable.is_empty()
+        && let Some((name, _)) = brought.iter().find(|(name, _)| refused(name))
+    {
+        return Err(Rejection::invalid(format!(
+            "this server does not accept the header {name} in x-tfy-mcp-headers"
+        )));
     }
     Ok(brought)
 }

@@ -12,29 +12,49 @@ use super::FeedFailure;
 use super::state::{Entity, Loaded, distinct, entity};
 use crate::domain::{Change, Server, ServerAuth, Timeouts, TokenRecord, User, VirtualAccount};
 use crate::service::keys::Keys;
-use crate::store::{Tx, auth_overrides, collaborators, servers, teams, tokens, users, virtual_accounts};
+use crate::store::{
+    Tx, auth_overrides, collaborators, servers, teams, tokens, users, virtual_accounts,
+};
 
 /// Everything there is, as of a transaction.
 pub(super) async fn everything(tx: &mut Tx, keys: &Keys) -> Result<Vec<Loaded>, FeedFailure> {
-    let mut loaded = vec![Loaded::Present(Entity::Keys, Wire::Keys(keys.message(tx).await?))];
+    let mut loaded = vec![Loaded::Present(
+        Entity::Keys,
+        Wire::Keys(keys.message(tx).await?),
+    )];
     let now = tx.now();
-    loaded.extend(tokens::revoked_unexpired(&mut *tx, now).await?.iter().map(revoked_token));
+    loaded.extend(
+        tokens::revoked_unexpired(&mut *tx, now)
+            .await?
+            .iter()
+            .map(revoked_token),
+    );
 
     let mut team_ids: HashMap<UserId, Vec<TeamId>> = HashMap::new();
     for membership in teams::all_memberships(&mut *tx).await? {
-        team_ids.entry(membership.user_id).or_default().push(membership.team_id);
+        team_ids
+            .entry(membership.user_id)
+            .or_default()
+            .push(membership.team_id);
     }
     for item in users::all(&mut *tx).await? {
         loaded.push(user(&item, &team_ids.remove(&item.id).unwrap_or_default()));
     }
-    loaded.extend(virtual_accounts::all(&mut *tx).await?.iter().map(virtual_account));
+    loaded.extend(
+        virtual_accounts::all(&mut *tx)
+            .await?
+            .iter()
+            .map(virtual_account),
+    );
 
     let mut grants: HashMap<ServerId, Vec<Grant>> = HashMap::new();
     for rule in collaborators::all(&mut *tx).await? {
         grants.entry(rule.server_id).or_default().push(rule.grant);
     }
-    let overridden: HashSet<_> =
-        auth_overrides::overridden_servers(&mut *tx).await?.into_iter().collect();
+    let overridden: HashSet<_> = auth_overrides::overridden_servers(&mut *tx)
+        .await?
+        .into_iter()
+        .collect();
     for item in servers::all(&mut *tx).await? {
         let grants = grants.remove(&item.id).unwrap_or_default();
         loaded.push(server(&item, &grants, overridden.contains(&item.id)));
@@ -66,18 +86,25 @@ async fn one(tx: &mut Tx, keys: &Keys, entity: Entity) -> Result<Loaded, FeedFai
         }
         Entity::RevokedToken(id) => {
             let token = tokens::find(&mut *tx, id).await?;
-            token.filter(|token| token.revoked_at.is_some()).as_ref().map(revoked_token)
+            token
+                .filter(|token| token.revoked_at.is_some())
+                .as_ref()
+                .map(revoked_token)
         }
         Entity::User(id) => match users::find(&mut *tx, id).await? {
             Some(found) => {
                 let team_ids = teams::of_user(&mut *tx, id).await?;
-                Some(user(&found, &team_ids.iter().map(|team| team.id).collect::<Vec<_>>()))
+                Some(user(
+                    &found,
+                    &team_ids.iter().map(|team| team.id).collect::<Vec<_>>(),
+                ))
             }
             None => None,
         },
-        Entity::VirtualAccount(id) => {
-            virtual_accounts::find(&mut *tx, id).await?.as_ref().map(virtual_account)
-        }
+        Entity::VirtualAccount(id) => virtual_accounts::find(&mut *tx, id)
+            .await?
+            .as_ref()
+            .map(virtual_account),
         Entity::Server(id) => match servers::find(&mut *tx, id).await? {
             Some(found) => {
                 let grants = collaborators::of_server(&mut *tx, id).await?;
@@ -108,8 +135,13 @@ fn user(user: &User, team_ids: &[TeamId]) -> Loaded {
 }
 
 fn virtual_account(account: &VirtualAccount) -> Loaded {
-    let message = v1::VirtualAccount { id: account.id.to_string() };
-    Loaded::Present(Entity::VirtualAccount(account.id), Wire::VirtualAccount(message))
+    let message = v1::VirtualAccount {
+        id: account.id.to_string(),
+    };
+    Loaded::Present(
+        Entity::VirtualAccount(account.id),
+        Wire::VirtualAccount(message),
+    )
 }
 
 fn server(server: &Server, grants: &[Grant], overridden: bool) -> Loaded {
@@ -171,9 +203,14 @@ fn grant(grant: &Grant) -> v1::Grant {
         Role::User => v1::Role::User,
     };
     v1::Grant {
-        subject: Some(v1::Subject { subject: Some(subject) }),
+        subject: Some(v1::Subject {
+            subject: Some(subject),
+        }),
         role: role.into(),
-        tools: grant.tools.clone().map(|patterns| v1::ToolPatterns { patterns }),
+        tools: grant
+            .tools
+            .clone()
+            .map(|patterns| v1::ToolPatterns { patterns }),
         deny_tools: grant.deny_tools.clone(),
     }
 }

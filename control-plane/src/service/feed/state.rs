@@ -42,8 +42,18 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(epoch: String, version: i64, loaded: Vec<Loaded>, now: DateTime<Utc>) -> Self {
-        let mut state = Self { epoch, version, entities: BTreeMap::new(), snapshot: Arc::default() };
+    pub(super) fn new(
+        epoch: String,
+        version: i64,
+        loaded: Vec<Loaded>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let mut state = Self {
+            epoch,
+            version,
+            entities: BTreeMap::new(),
+            snapshot: Arc::default(),
+        };
         state.update(version, true, loaded, now);
         state
     }
@@ -92,12 +102,20 @@ impl State {
 
     /// The whole state.
     pub(super) fn everything(&self) -> Vec<v1::Change> {
-        self.entities.values().map(|wire| v1::Change { change: Some(wire.clone()) }).collect()
+        self.entities
+            .values()
+            .map(|wire| v1::Change {
+                change: Some(wire.clone()),
+            })
+            .collect()
     }
 
     /// What became of things that changed, each once.
     pub(super) fn what_became_of(&self, changed: Vec<Change>) -> Vec<v1::Change> {
-        distinct(changed).into_iter().filter_map(|change| message(&self.look_up(change))).collect()
+        distinct(changed)
+            .into_iter()
+            .filter_map(|change| message(&self.look_up(change)))
+            .collect()
     }
 
     fn look_up(&self, change: Change) -> Loaded {
@@ -131,7 +149,10 @@ pub(super) fn entity(change: Change) -> Result<Entity, v1::CredentialChanged> {
 /// Each change once, at its first place.
 pub(super) fn distinct(changes: Vec<Change>) -> Vec<Change> {
     let mut seen = std::collections::HashSet::new();
-    changes.into_iter().filter(|change| seen.insert(*change)).collect()
+    changes
+        .into_iter()
+        .filter(|change| seen.insert(*change))
+        .collect()
 }
 
 fn message(item: &Loaded) -> Option<v1::Change> {
@@ -148,7 +169,9 @@ fn message(item: &Loaded) -> Option<v1::Change> {
 
 /// Whether a revocation speaks of a token that no verifier accepts any more.
 fn has_expired(wire: &Wire, now: DateTime<Utc>) -> bool {
-    let Wire::RevokedToken(token) = wire else { return false };
+    let Wire::RevokedToken(token) = wire else {
+        return false;
+    };
     let expires_at = token.expires_at.as_ref().and_then(proto::datetime);
     expires_at.is_some_and(|at| at + Duration::seconds(LEEWAY_SECONDS) < now)
 }
@@ -157,7 +180,9 @@ fn has_expired(wire: &Wire, now: DateTime<Utc>) -> bool {
 /// others from it, and is as good as gone.
 fn understandable(item: Loaded) -> Loaded {
     if let Loaded::Present(entity, wire) = &item {
-        let change = v1::Change { change: Some(wire.clone()) };
+        let change = v1::Change {
+            change: Some(wire.clone()),
+        };
         if let Err(error) = Snapshot::default().apply(false, &[change], DateTime::<Utc>::MIN_UTC) {
             tracing::error!("{entity:?} is left out, pods could not read it: {error}");
             return Loaded::Gone(*entity);

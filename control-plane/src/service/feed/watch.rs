@@ -81,7 +81,9 @@ impl Watcher {
 
     /// Brings a follower from where it says it is to the state.
     async fn start(&mut self) {
-        let Position::Claimed { epoch, version } = &self.position else { return };
+        let Position::Claimed { epoch, version } = &self.position else {
+            return;
+        };
         let claimed = i64::try_from(*version).unwrap_or(i64::MAX);
         if *epoch == self.feed.read(|state| state.epoch().to_owned()) {
             self.catch_up(claimed).await;
@@ -106,7 +108,9 @@ impl Watcher {
             Ok(Some(changes)) => self.send(current, false, changes),
             Ok(None) => self.reset(),
             Err(error) => {
-                tracing::warn!("a pod gets the whole state, as its changes cannot be read: {error}");
+                tracing::warn!(
+                    "a pod gets the whole state, as its changes cannot be read: {error}"
+                );
                 self.reset();
             }
         }
@@ -119,7 +123,9 @@ impl Watcher {
     }
 
     fn reset(&mut self) {
-        let (version, everything) = self.feed.read(|state| (state.version(), state.everything()));
+        let (version, everything) = self
+            .feed
+            .read(|state| (state.version(), state.everything()));
         self.send(version, true, everything);
     }
 

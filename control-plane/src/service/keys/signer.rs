@@ -23,17 +23,26 @@ pub(super) struct Signer {
 impl Signer {
     /// The signer with a private key in PKCS #8 (RFC 8410).
     pub(super) fn new(kid: String, document: &[u8]) -> Self {
-        Self { kid, key: EncodingKey::from_ed_der(document) }
+        Self {
+            kid,
+            key: EncodingKey::from_ed_der(document),
+        }
     }
 
     /// Signs claims as a JWT with this `typ`.
-    pub(super) fn sign<C: Serialize>(&self, typ: &str, claims: &C) -> Result<SecretString, KeyFailure> {
+    pub(super) fn sign<C: Serialize>(
+        &self,
+        typ: &str,
+        claims: &C,
+    ) -> Result<SecretString, KeyFailure> {
         let header = Header {
             typ: Some(typ.to_owned()),
             kid: Some(self.kid.clone()),
             ..Header::new(Algorithm::EdDSA)
         };
-        Ok(SecretString::from(jsonwebtoken::encode(&header, claims, &self.key)?))
+        Ok(SecretString::from(jsonwebtoken::encode(
+            &header, claims, &self.key,
+        )?))
     }
 }
 
@@ -61,7 +70,11 @@ impl NewKey {
     }
 
     /// Its row.
-    pub(super) fn record(self, created_at: DateTime<Utc>, active_from: DateTime<Utc>) -> SigningKeyRecord {
+    pub(super) fn record(
+        self,
+        created_at: DateTime<Utc>,
+        active_from: DateTime<Utc>,
+    ) -> SigningKeyRecord {
         SigningKeyRecord {
             kid: self.kid,
             algorithm: "EdDSA".to_owned(),
@@ -92,7 +105,9 @@ pub(super) fn new_session_key() -> Result<(String, Zeroizing<Vec<u8>>), KeyFailu
     let mut bytes = Zeroizing::new(vec![0; 32]);
     let random = SystemRandom::new();
     random.fill(&mut id).map_err(|_| KeyFailure::Cryptography)?;
-    random.fill(&mut bytes).map_err(|_| KeyFailure::Cryptography)?;
+    random
+        .fill(&mut bytes)
+        .map_err(|_| KeyFailure::Cryptography)?;
     Ok((URL_SAFE_NO_PAD.encode(id), bytes))
 }
 
@@ -109,7 +124,12 @@ mod tests {
 
     #[test]
     fn the_thumbprint_is_that_of_the_example_in_rfc_8037() {
-        let x = URL_SAFE_NO_PAD.decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
-        assert_eq!(thumbprint(&x), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        let x = URL_SAFE_NO_PAD
+            .decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")
+            .unwrap();
+        assert_eq!(
+            thumbprint(&x),
+            "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+        );
     }
 }

@@ -84,7 +84,9 @@ fn render(
 /// in every case (RFC 9110, section 5.1).
 fn overlay(lower: &SecretMap, upper: &SecretMap) -> SecretMap {
     let kept = lower.iter().filter(|(name, _)| {
-        !upper.iter().any(|(above, _)| above.eq_ignore_ascii_case(name))
+        !upper
+            .iter()
+            .any(|(above, _)| above.eq_ignore_ascii_case(name))
     });
     kept.chain(upper.iter())
         .map(|(name, value)| (name.to_owned(), value.clone()))
