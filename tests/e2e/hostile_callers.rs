@@ -34,6 +34,8 @@ async fn t68_a_foreign_web_page_is_refused() {
         "http://127.0.0.1.evil.example",
         "http://localhost:80@evil.example",
         "https://localhost",
+        "http://localhost",
+        "http://127.0.0.1:1",
         "http://evil.localhost",
     ];
     for origin in foreign {
@@ -66,6 +68,14 @@ async fn t68_a_foreign_web_page_is_refused() {
         assert!(allowed.is_none(), "{origin}: {answer:?}");
         scene.assert_nothing_sent(origin);
     }
+    let own = scene
+        .post()
+        .header("origin", scene.gateway().origin())
+        .message(&list_message(1))
+        .send()
+        .await;
+    assert_eq!(own.tool_names(), ["allowed"], "the gateway's own origin");
+    drop(scene.sink.take());
     let both = scene
         .post()
         .header("origin", OURS)

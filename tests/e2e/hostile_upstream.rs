@@ -1,8 +1,8 @@
 //! Servers that want more than their share: to be followed elsewhere, to keep credentials, to speak to the client.
 
 use e2e::files::canary;
-use e2e::gateway::list_message;
-use e2e::sink::Sink;
+use e2e::gateway::{call_message, list_message};
+use e2e::sink::{HELD_TOOL, Sink};
 use e2e::wait::{PATIENCE, until_true};
 use e2e::warder::Options;
 use reqwest::Method;
@@ -214,5 +214,195 @@ async fn t35_the_upstreams_challenge_never_reaches_the_client() {
             refuses.take().len() <= 2,
             "asked once, and once more with a fresh credential at most"
         );
+    }
+}
+
+#[tokio::test]
+async fn r17_an_answer_that_is_no_mcp_is_ours_to_explain() {
+    let scene = scene().await;
+    let evil = "<script>evil()</script>";
+    let cases = [
+        ("html", 200, "text/html", evil.to_owned()),
+        ("failed", 500, "text/html", evil.to_owned()),
+        (
+            "failed-as-json",
+            503,
+            "application/json",
+            json!({"evil": true}).to_string(),
+        ),
+        ("no-json", 200, "application/json", evil.to_owned()),
+        (
+            "no-message",
+            200,
+            "application/json",
+            json!({"evil": true}).to_string(),
+        ),
+        (
+            "list",
+            200,
+            "application/json",
+            json!([{"jsonrpc": "2.0", "id": 1, "result": {"evil": 1}}]).to_string(),
+        ),
+        (
+            "other-id",
+            200,
+            "application/json",
+            json!({"jsonrpc": "2.0", "id": 2, "result": {"evil": 1}}).to_string(),
+        ),
+        (
+            "id-as-text",
+            200,
+            "application/json",
+            json!({"jsonrpc": "2.0", "id": "1", "result": {"evil": 1}}).to_string(),
+        ),
+        ("empty", 200, "application/json", String::new()),
+        ("nothing", 204, "application/json", String::new()),
+        ("accepted", 202, "application/json", String::new()),
+        ("switching", 226, "text/plain", evil.to_owned()),
+    ];
+    let mut passed = Vec::new();
+    for (name, status, content_type, body) in cases {
+        let upstream = Sink::builder()
+            .always(status, content_type, &body)
+            .start()
+            .await;
+        scene
+            .warder
+            .api
+            .register(name, &upstream.url(), &shared("key"), &[&scene.ann])
+            .await;
+        until_reachable(&scene.warder, name, &scene.ann).await;
+        for message in [list_message(1), call_message(1, "echo", &json!({}))] {
+            let answer = scene
+                .gateway()
+                .post(name)
+                .token(&scene.ann.token)
+                .message(&message)
+                .send()
+                .await;
+            if summary(&answer) != "502 UpstreamUnavailable" || answer.body.contains("evil") {
+                passed.push((name, answer));
+            }
+            assert_eq!(upstream.take().len(), 1, "{name}: asked once, never again");
+        }
+    }
+    assert!(passed.is_empty(), "{passed:#?}");
+}
+
+#[tokio::test]
+async fn r15_a_server_that_is_away_or_hangs_fails_alone_and_in_time() {
+    let scene = scene().await;
+    let api = &scene.warder.api;
+    let hanging = Sink::builder().tool(HELD_TOOL).start().await;
+    let server = json!({
+        "type": "remote", "url": hanging.url(), "auth": {"type": "none"}, "timeouts": {"response_ms": 300},
+        "collaborators": [{"subject": scene.ann.subject, "role": "mcp-server-user"}],
+    });
+    api.put("/mcp-servers/hanging", &server).await;
+    let nobody = e2e::ports::Port::reserve();
+    let url = format!("http://{}/mcp", nobody.address());
+    api.register("away", &url, &json!({"type": "none"}), &[&scene.ann])
+        .await;
+    for server in ["hanging", "away"] {
+        until_reachable(&scene.warder, server, &scene.ann).await;
+    }
+    let call = |server: &str, tool: &str| {
+        scene
+            .gateway()
+            .post(server)
+            .token(&scene.ann.token)
+            .message(&call_message(1, tool, &json!({})))
+            .send()
+    };
+    let (hanging_answer, away, fine) = tokio::join!(
+        call("hanging", HELD_TOOL),
+        call("away", "echo"),
+        call("notes", "echo")
+    );
+    assert_eq!(
+        hanging_answer.refusal(),
+        (504, "UpstreamTimeout".to_owned()),
+        "{hanging_answer:?}"
+    );
+    assert_eq!(
+        away.refusal(),
+        (502, "UpstreamUnavailable".to_owned()),
+        "{away:?}"
+    );
+    assert!(
+        !away.body.contains(&nobody.address().to_string()),
+        "where a server is, is not the caller's business: {away:?}"
+    );
+    assert_eq!(fine.tool_text(), "echo");
+    assert_eq!(hanging.take().len(), 1, "asked once, never again");
+    // It was let go, not kept waiting upstream.
+    hanging.until_held(0).await;
+}
+
+#[tokio::test]
+async fn t50_a_pod_dials_only_where_it_may() {
+    let options = Options {
+        pod_environment: vec![("WARDER_EGRESS_ALLOW", "192.0.2.0/24".to_owned())],
+        ..Options::default()
+    };
+    let sink = Sink::builder().tool("echo");
+    let scene = Scene::start(options, sink).await;
+    let port = scene.sink.address().port();
+    let answer = echo(scene.post()).send().await;
+    assert_eq!(
+        answer.refusal(),
+        (502, "UpstreamUnavailable".to_owned()),
+        "{answer:?}"
+    );
+    scene.assert_nothing_sent("loopback is not in the list of this pod");
+
+    // The control plane, which allows loopback here, refuses the rest by itself.
+    let private = [
+        "10.0.0.1",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",
+        "[fe80::1]",
+        "[fc00::1]",
+        "[::ffff:10.0.0.1]",
+        "[64:ff9b::a00:1]",
+        "198.18.0.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "0x0a.0.0.1",
+        "167772161",
+    ];
+    for host in private {
+        for url in [
+            format!("http://{host}:{port}/mcp"),
+            format!("https://{host}/mcp"),
+        ] {
+            let server = json!({"type": "remote", "url": url, "auth": {"type": "none"}, "collaborators": [{"subject": scene.ann.subject, "role": "mcp-server-user"}]});
+            let (status, answer) = scene
+                .warder
+                .api
+                .send(Method::PUT, "/mcp-servers/private", Some(&server))
+                .await;
+            assert_eq!(status, 400, "{url}: {answer}");
+        }
+    }
+    for url in [
+        "ftp://127.0.0.1/mcp",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "//127.0.0.1/mcp",
+        "http://user:secret@127.0.0.1/mcp",
+        "http://127.0.0.1/mcp#x",
+        "",
+    ] {
+        let server = json!({"type": "remote", "url": url, "auth": {"type": "none"}});
+        let (status, answer) = scene
+            .warder
+            .api
+            .send(Method::PUT, "/mcp-servers/private", Some(&server))
+            .await;
+        assert_eq!(status, 400, "{url}: {answer}");
     }
 }

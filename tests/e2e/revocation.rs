@@ -291,3 +291,151 @@ async fn a_changed_tool_policy_is_in_force_for_lists_and_calls() {
     expect(user_rule(&scene.ann, &[], &[]), &[]).await;
     expect(user_rule(&scene.ann, &["*"], &[]), &["echo", "other"]).await;
 }
+
+#[tokio::test]
+async fn a_replaced_token_lives_for_its_grace_period_and_no_longer() {
+    let scene = scene(Database::Sqlite).await;
+    let api = &scene.warder.api;
+    let service = api.virtual_account("reporter").await;
+    admit(&scene, &service).await;
+    let path = "/virtual-accounts/reporter/tokens";
+    let replace = async |old: &Caller, grace: &str| {
+        let body = json!({"expires_in": "1h", "replaces": old.token_id, "grace_period": grace});
+        let answer = api.post(path, &body).await;
+        let field = |name: &str| answer[name].as_str().expect("a token").to_owned();
+        Caller {
+            subject: old.subject.clone(),
+            token: field("token"),
+            token_id: field("id"),
+        }
+    };
+    let works = async |caller: &Caller| {
+        for gateway in scene.warder.gateways() {
+            assert_eq!(
+                gateway
+                    .call("notes", &caller.token, "echo", &json!({}))
+                    .await
+                    .tool_text(),
+                "echo"
+            );
+        }
+    };
+    let second = replace(&service, "1h").await;
+    works(&service).await;
+    works(&second).await;
+    let third = replace(&second, "0s").await;
+    refused_everywhere(&scene, &second, Instant::now(), "401 Unauthorized").await;
+    works(&third).await;
+
+    let fourth = replace(&third, "1s").await;
+    works(&fourth).await;
+    for gateway in scene.warder.gateways() {
+        until_true(
+            "the grace period is over",
+            e2e::wait::PATIENCE,
+            async || {
+                summary(
+                    &gateway
+                        .call("notes", &third.token, "echo", &json!({}))
+                        .await,
+                ) == "401 Unauthorized"
+            },
+        )
+        .await;
+    }
+    works(&fourth).await;
+}
+
+#[tokio::test]
+async fn a_deleted_server_is_gone_for_everybody() {
+    let scene = scene(Database::Sqlite).await;
+    let mut streams = open_streams(&scene, &scene.ann).await;
+    scene.sink.until_streams(2).await;
+    scene.warder.api.delete("/mcp-servers/notes").await;
+    let since = Instant::now();
+    let ends = join_all(streams.iter_mut().map(|(_, stream)| stream.end(SECOND)));
+    tokio::join!(
+        ends,
+        refused_everywhere(&scene, &scene.ann, since, "404 NotFound")
+    );
+    scene.sink.until_streams(0).await;
+}
+
+#[tokio::test]
+async fn the_servers_own_policy_and_switches_are_in_force() {
+    let scene = scene(Database::Sqlite).await;
+    let api = &scene.warder.api;
+    let gateway = scene.gateway();
+    let set = async |change: Value| {
+        let mut server = json!({
+            "type": "remote", "url": scene.sink.url(), "auth": {"type": "none"},
+            "collaborators": [{"subject": scene.ann.subject, "role": "mcp-server-user"}],
+        });
+        server
+            .as_object_mut()
+            .expect("an object")
+            .extend(change.as_object().cloned().expect("an object"));
+        api.put("/mcp-servers/notes", &server).await;
+    };
+    let lists = async |expected: &[&str]| {
+        until_true(&format!("{expected:?} is listed"), SECOND, async || {
+            gateway.list("notes", &scene.ann.token).await.tool_names() == expected
+        })
+        .await;
+    };
+    set(json!({"tool_policy": {"enabled_by_default": false, "enabled": ["ec*"], "disabled": []}}))
+        .await;
+    lists(&["echo"]).await;
+    set(json!({"tool_policy": {"enabled_by_default": false, "enabled": ["*"], "disabled": ["echo"]}})).await;
+    lists(&["other"]).await;
+    assert_eq!(
+        summary(
+            &gateway
+                .call("notes", &scene.ann.token, "echo", &json!({}))
+                .await
+        ),
+        "200 -32602"
+    );
+
+    let ask = async |method: &str| {
+        let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"uri": "memo://x", "name": "x"}});
+        gateway
+            .post("notes")
+            .token(&scene.ann.token)
+            .message(&message)
+            .send()
+            .await
+    };
+    set(json!({"prompts_enabled": false, "resources_enabled": false})).await;
+    lists(&["echo", "other"]).await;
+    drop(scene.sink.take());
+    for method in [
+        "prompts/list",
+        "prompts/get",
+        "resources/list",
+        "resources/read",
+        "resources/templates/list",
+        "resources/subscribe",
+    ] {
+        let answer = ask(method).await;
+        assert!(
+            answer.status == 200 || answer.status == 404,
+            "{method}: {answer:?}"
+        );
+        assert!(
+            answer.message()["result"].is_null() || !answer.body.contains("no method"),
+            "{method}: {answer:?}"
+        );
+        scene.assert_nothing_sent(method);
+    }
+    set(json!({})).await;
+    until_true("prompts pass again", SECOND, async || {
+        drop(ask("prompts/list").await);
+        scene
+            .sink
+            .take()
+            .iter()
+            .any(|request| request.rpc_method().as_deref() == Some("prompts/list"))
+    })
+    .await;
+}
