@@ -4,7 +4,10 @@ use crate::support::Scene;
 
 pub(crate) async fn replicas_that_start_at_once_migrate_once(scene: Scene) {
     const REPLICAS: usize = 5;
-    assert!(settings::epoch(&scene.store).await.is_err(), "there are no tables");
+    assert!(
+        settings::epoch(&scene.store).await.is_err(),
+        "there are no tables"
+    );
     let mut replicas = Vec::new();
     for _ in 0..REPLICAS {
         replicas.push(scene.replica().await);
@@ -29,6 +32,9 @@ pub(crate) async fn migrating_again_changes_nothing(scene: Scene) {
     let user = scene.user("ada@example.com").await;
     scene.store.migrate().await.unwrap();
     assert_eq!(settings::epoch(&scene.store).await.unwrap(), epoch);
-    assert_eq!(users::find(&scene.store, user.id).await.unwrap(), Some(user));
+    assert_eq!(
+        users::find(&scene.store, user.id).await.unwrap(),
+        Some(user)
+    );
     scene.store.ping().await.unwrap();
 }

@@ -27,13 +27,18 @@ impl Replica {
             rotation: chrono::Duration::days(30),
         };
         let keys = Keys::open(store.clone(), vault, settings).await.unwrap();
-        let feed = Feed::open(store.clone(), keys.clone(), FeedMetrics::default()).await.unwrap();
+        let feed = Feed::open(store.clone(), keys.clone(), FeedMetrics::default())
+            .await
+            .unwrap();
         Self { store, keys, feed }
     }
 }
 
 fn users_in(response: &WatchResponse) -> Vec<String> {
-    let changes = response.changes.iter().filter_map(|change| change.change.as_ref());
+    let changes = response
+        .changes
+        .iter()
+        .filter_map(|change| change.change.as_ref());
     changes
         .filter_map(|change| match change {
             Wire::User(user) => Some(user.id.clone()),
@@ -46,7 +51,11 @@ pub(crate) async fn a_commit_of_another_replica_is_heard_of(scene: Scene) {
     let root_key = RootKey::generate().unwrap();
     let writer = Replica::start(scene.store.clone(), &root_key).await;
     // On SQLite there is one process: its own commits wake it.
-    let store = if scene.is_postgres() { scene.replica().await } else { scene.store.clone() };
+    let store = if scene.is_postgres() {
+        scene.replica().await
+    } else {
+        scene.store.clone()
+    };
     let reader = Replica::start(store, &root_key).await;
     let shutdown = CancellationToken::new();
     let running = tokio::spawn(reader.feed.clone().run(shutdown.clone()));
@@ -63,7 +72,11 @@ pub(crate) async fn a_commit_of_another_replica_is_heard_of(scene: Scene) {
     tx.commit().await.unwrap();
     let response = watcher.next().await;
     assert_eq!(users_in(&response), [second.id.to_string()]);
-    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        started.elapsed()
+    );
     let version = changes::current_version(&reader.store).await.unwrap();
     assert_eq!(response.version, u64::try_from(version).unwrap());
     shutdown.cancel();
@@ -72,13 +85,14 @@ pub(crate) async fn a_commit_of_another_replica_is_heard_of(scene: Scene) {
 
 pub(crate) async fn replicas_agree_on_keys(scene: Scene) {
     let root_key = RootKey::generate().unwrap();
-    let (one, two) = tokio::join!(
-        Replica::start(scene.store.clone(), &root_key),
-        async {
-            let store = if scene.is_postgres() { scene.replica().await } else { scene.store.clone() };
-            Replica::start(store, &root_key).await
-        },
-    );
+    let (one, two) = tokio::join!(Replica::start(scene.store.clone(), &root_key), async {
+        let store = if scene.is_postgres() {
+            scene.replica().await
+        } else {
+            scene.store.clone()
+        };
+        Replica::start(store, &root_key).await
+    },);
     one.keys.reload().await.unwrap();
     assert_eq!(one.keys.jwks(), two.keys.jwks());
     assert_eq!(one.keys.jwks()["keys"].as_array().unwrap().len(), 1);

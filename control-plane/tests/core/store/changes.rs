@@ -8,12 +8,20 @@ use warder_shared::principal::Principal;
 use crate::support::{Scene, user};
 
 pub(crate) async fn a_transaction_with_changes_takes_one_version(scene: Scene) {
-    let (server, person) = (ServerId::new(&scene.time.clock()), UserId::new(&scene.time.clock()));
+    let (server, person) = (
+        ServerId::new(&scene.time.clock()),
+        UserId::new(&scene.time.clock()),
+    );
     let before = scene.version().await;
     let mut committed = scene.store.committed();
     let mut tx = scene.store.begin().await.unwrap();
     let credential = Change::Credential(server, Principal::User(person));
-    for change in [Change::Server(server), Change::Keys, credential, Change::Server(server)] {
+    for change in [
+        Change::Server(server),
+        Change::Keys,
+        credential,
+        Change::Server(server),
+    ] {
         tx.record_change(change).await.unwrap();
     }
     assert!(!committed.has_changed().unwrap());
@@ -53,18 +61,33 @@ pub(crate) async fn forgotten_changes_are_known_to_be_missing(scene: Scene) {
     tx.commit().await.unwrap();
     let mut tx = scene.store.begin_read().await.unwrap();
     assert_eq!(changes::since(&mut tx, before, 100).await.unwrap(), None);
-    assert_eq!(changes::since(&mut tx, before + 2, 100).await.unwrap(), None);
-    let remembered = changes::since(&mut tx, before + 3, 100).await.unwrap().unwrap();
+    assert_eq!(
+        changes::since(&mut tx, before + 2, 100).await.unwrap(),
+        None
+    );
+    let remembered = changes::since(&mut tx, before + 3, 100)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(remembered.len(), 2);
-    assert_eq!(changes::since(&mut tx, before + 5, 100).await.unwrap(), Some(Vec::new()));
+    assert_eq!(
+        changes::since(&mut tx, before + 5, 100).await.unwrap(),
+        Some(Vec::new())
+    );
     drop(tx);
 
     let mut tx = scene.store.begin().await.unwrap();
     assert_eq!(changes::forget(&mut tx, 0).await.unwrap(), 2);
     tx.commit().await.unwrap();
     let mut tx = scene.store.begin_read().await.unwrap();
-    assert_eq!(changes::since(&mut tx, before + 4, 100).await.unwrap(), None);
-    assert_eq!(changes::since(&mut tx, before + 5, 100).await.unwrap(), Some(Vec::new()));
+    assert_eq!(
+        changes::since(&mut tx, before + 4, 100).await.unwrap(),
+        None
+    );
+    assert_eq!(
+        changes::since(&mut tx, before + 5, 100).await.unwrap(),
+        Some(Vec::new())
+    );
 }
 
 pub(crate) async fn a_limit_that_is_passed_gives_nothing(scene: Scene) {
@@ -74,7 +97,14 @@ pub(crate) async fn a_limit_that_is_passed_gives_nothing(scene: Scene) {
     }
     let mut tx = scene.store.begin_read().await.unwrap();
     assert_eq!(changes::since(&mut tx, before, 2).await.unwrap(), None);
-    assert_eq!(changes::since(&mut tx, before, 3).await.unwrap().unwrap().len(), 3);
+    assert_eq!(
+        changes::since(&mut tx, before, 3)
+            .await
+            .unwrap()
+            .unwrap()
+            .len(),
+        3
+    );
 }
 
 pub(crate) async fn writers_wait_for_one_another(scene: Scene) {
@@ -84,14 +114,21 @@ pub(crate) async fn writers_wait_for_one_another(scene: Scene) {
     let writers = (0..WRITERS).map(|number| {
         let scene = Arc::clone(&scene);
         tokio::spawn(async move {
-            let store = if number % 2 == 0 { scene.store.clone() } else { scene.replica().await };
+            let store = if number % 2 == 0 {
+                scene.store.clone()
+            } else {
+                scene.replica().await
+            };
             let mut tx = store.begin().await.unwrap();
             // What was read stays true until the commit.
             let seen = changes::current_version(&mut tx).await.unwrap();
             tokio::task::yield_now().await;
-            users::insert(&mut tx, &user(&scene.time, &format!("user{number}@example.com")))
-                .await
-                .unwrap();
+            users::insert(
+                &mut tx,
+                &user(&scene.time, &format!("user{number}@example.com")),
+            )
+            .await
+            .unwrap();
             assert_eq!(changes::current_version(&mut tx).await.unwrap(), seen + 1);
             tx.commit().await.unwrap();
         })

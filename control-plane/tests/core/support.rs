@@ -45,9 +45,16 @@ impl Scene {
     }
 
     async fn open(url: String, folder: Option<TempDir>) -> Self {
-        let time = Time(Arc::new(Mutex::new(DateTime::from_timestamp(START, 123_456_000).unwrap())));
+        let time = Time(Arc::new(Mutex::new(
+            DateTime::from_timestamp(START, 123_456_000).unwrap(),
+        )));
         let store = Store::connect(&url, time.clock()).await.unwrap();
-        Self { store, time, url, _folder: folder }
+        Self {
+            store,
+            time,
+            url,
+            _folder: folder,
+        }
     }
 
     /// The same scene with its tables.
@@ -69,7 +76,10 @@ impl Scene {
     /// Changes recorded after a version.
     pub(crate) async fn changes_since(&self, version: i64) -> Vec<Change> {
         let mut tx = self.store.begin_read().await.unwrap();
-        changes::since(&mut tx, version, 1000).await.unwrap().unwrap()
+        changes::since(&mut tx, version, 1000)
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     /// The version of the last change.
@@ -91,7 +101,13 @@ impl Scene {
         let now = self.time.now();
         let id = TeamId::new(&self.time.clock());
         let display_name = format!("The team {name}");
-        let team = Team { id, name: self::name(name), display_name, created_at: now, updated_at: now };
+        let team = Team {
+            id,
+            name: self::name(name),
+            display_name,
+            created_at: now,
+            updated_at: now,
+        };
         let mut tx = self.store.begin().await.unwrap();
         teams::insert(&mut tx, &team).await.unwrap();
         tx.commit().await.unwrap();
@@ -163,7 +179,13 @@ pub(crate) fn user(time: &Time, email: &str) -> User {
 pub(crate) fn virtual_account(time: &Time, name: &str) -> VirtualAccount {
     let (id, now) = (VirtualAccountId::new(&time.clock()), time.now());
     let description = "A service".to_owned();
-    VirtualAccount { id, name: self::name(name), description, created_at: now, updated_at: now }
+    VirtualAccount {
+        id,
+        name: self::name(name),
+        description,
+        created_at: now,
+        updated_at: now,
+    }
 }
 
 /// A server that is nowhere yet.

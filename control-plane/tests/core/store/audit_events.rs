@@ -36,7 +36,9 @@ async fn insert(scene: &Scene, event: &AuditEvent) -> bool {
 }
 
 async fn actions(scene: &Scene, filter: AuditFilter) -> Vec<String> {
-    let page = audit_events::list(&scene.store, &filter, &PageRequest::first(100)).await.unwrap();
+    let page = audit_events::list(&scene.store, &filter, &PageRequest::first(100))
+        .await
+        .unwrap();
     page.items.into_iter().map(|event| event.action).collect()
 }
 
@@ -57,7 +59,12 @@ pub(crate) async fn an_event_survives_writing_and_reading(scene: Scene) {
         ..event(&scene, "tools/call")
     };
     assert!(insert(&scene, &full).await);
-    let read = audit_events::list(&scene.store, &AuditFilter::default(), &PageRequest::first(1)).await;
+    let read = audit_events::list(
+        &scene.store,
+        &AuditFilter::default(),
+        &PageRequest::first(1),
+    )
+    .await;
     let expected = AuditEvent {
         tool: Some("search\u{fffd}".to_owned()),
         detail: json!({"nested\u{fffd}": ["\u{fffd}", 1, null, 0.5]}),
@@ -69,7 +76,16 @@ pub(crate) async fn an_event_survives_writing_and_reading(scene: Scene) {
 pub(crate) async fn the_same_event_is_stored_once(scene: Scene) {
     let first = event(&scene, "first");
     assert!(insert(&scene, &first).await);
-    assert!(!insert(&scene, &AuditEvent { action: "forged".to_owned(), ..first }).await);
+    assert!(
+        !insert(
+            &scene,
+            &AuditEvent {
+                action: "forged".to_owned(),
+                ..first
+            }
+        )
+        .await
+    );
     assert_eq!(actions(&scene, AuditFilter::default()).await, ["first"]);
 }
 
@@ -78,7 +94,16 @@ pub(crate) async fn events_are_listed_newest_first_in_pages(scene: Scene) {
     let start = scene.time.now() - Duration::microseconds(123_456);
     for (offset, action) in [(0, "a"), (123_000, "b"), (123_456, "c"), (1_000_000, "d")] {
         let at = start + Duration::microseconds(offset);
-        assert!(insert(&scene, &AuditEvent { at, ..event(&scene, action) }).await);
+        assert!(
+            insert(
+                &scene,
+                &AuditEvent {
+                    at,
+                    ..event(&scene, action)
+                }
+            )
+            .await
+        );
     }
     let twins = [event(&scene, "twin"), event(&scene, "twin")];
     for twin in &twins {
@@ -88,8 +113,9 @@ pub(crate) async fn events_are_listed_newest_first_in_pages(scene: Scene) {
     let mut seen = Vec::new();
     let mut request = PageRequest::first(2);
     loop {
-        let page =
-            audit_events::list(&scene.store, &AuditFilter::default(), &request).await.unwrap();
+        let page = audit_events::list(&scene.store, &AuditFilter::default(), &request)
+            .await
+            .unwrap();
         seen.extend(page.items);
         match page.next {
             Some(next) => request.after = Some(next),
@@ -101,7 +127,10 @@ pub(crate) async fn events_are_listed_newest_first_in_pages(scene: Scene) {
     sorted.sort();
     sorted.reverse();
     assert_eq!(keys, sorted);
-    let tail: Vec<_> = seen[3..].iter().map(|event| event.action.as_str()).collect();
+    let tail: Vec<_> = seen[3..]
+        .iter()
+        .map(|event| event.action.as_str())
+        .collect();
     assert_eq!(tail, ["c", "b", "a"]);
 }
 
@@ -110,18 +139,55 @@ pub(crate) async fn events_are_filtered(scene: Scene) {
     let start = scene.time.now();
     let with = |action: &str, change: fn(AuditEvent) -> AuditEvent| change(event(&scene, action));
     insert(&scene, &with("plain", |event| event)).await;
-    insert(&scene, &with("server", |event| AuditEvent { server: Some("github".into()), ..event })).await;
-    insert(&scene, &with("tool", |event| AuditEvent { tool: Some("search".into()), ..event })).await;
-    insert(&scene, &with("denied", |event| AuditEvent { outcome: Outcome::Denied, ..event })).await;
-    insert(&scene, &AuditEvent { actor: ada.clone(), ..event(&scene, "ada") }).await;
+    insert(
+        &scene,
+        &with("server", |event| AuditEvent {
+            server: Some("github".into()),
+            ..event
+        }),
+    )
+    .await;
+    insert(
+        &scene,
+        &with("tool", |event| AuditEvent {
+            tool: Some("search".into()),
+            ..event
+        }),
+    )
+    .await;
+    insert(
+        &scene,
+        &with("denied", |event| AuditEvent {
+            outcome: Outcome::Denied,
+            ..event
+        }),
+    )
+    .await;
+    insert(
+        &scene,
+        &AuditEvent {
+            actor: ada.clone(),
+            ..event(&scene, "ada")
+        },
+    )
+    .await;
     scene.time.advance(Duration::seconds(1));
     insert(&scene, &event(&scene, "late")).await;
 
-    let filter = AuditFilter { server: Some("github".into()), ..AuditFilter::default() };
+    let filter = AuditFilter {
+        server: Some("github".into()),
+        ..AuditFilter::default()
+    };
     assert_eq!(actions(&scene, filter).await, ["server"]);
-    let filter = AuditFilter { tool: Some("search".into()), ..AuditFilter::default() };
+    let filter = AuditFilter {
+        tool: Some("search".into()),
+        ..AuditFilter::default()
+    };
     assert_eq!(actions(&scene, filter).await, ["tool"]);
-    let filter = AuditFilter { outcome: Some(Outcome::Denied), ..AuditFilter::default() };
+    let filter = AuditFilter {
+        outcome: Some(Outcome::Denied),
+        ..AuditFilter::default()
+    };
     assert_eq!(actions(&scene, filter).await, ["denied"]);
     let filter = AuditFilter {
         actor_kind: Some(ActorKind::User),
@@ -129,10 +195,20 @@ pub(crate) async fn events_are_filtered(scene: Scene) {
         ..AuditFilter::default()
     };
     assert_eq!(actions(&scene, filter).await, ["ada"]);
-    let filter = AuditFilter { actor_kind: Some(ActorKind::Node), ..AuditFilter::default() };
+    let filter = AuditFilter {
+        actor_kind: Some(ActorKind::Node),
+        ..AuditFilter::default()
+    };
     assert!(actions(&scene, filter).await.is_empty());
-    let filter = AuditFilter { from: Some(scene.time.now()), ..AuditFilter::default() };
+    let filter = AuditFilter {
+        from: Some(scene.time.now()),
+        ..AuditFilter::default()
+    };
     assert_eq!(actions(&scene, filter).await, ["late"]);
-    let filter = AuditFilter { from: Some(start), until: Some(scene.time.now()), ..AuditFilter::default() };
+    let filter = AuditFilter {
+        from: Some(start),
+        until: Some(scene.time.now()),
+        ..AuditFilter::default()
+    };
     assert_eq!(actions(&scene, filter).await.len(), 5);
 }

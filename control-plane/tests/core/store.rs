@@ -3,7 +3,6 @@
 //! On SQLite every case is a test of its own. On PostgreSQL one test runs them all, each in a database of
 //! its own on one server, and names those that failed.
 
-mod support;
 mod schema;
 mod changes;
 mod users;
@@ -18,6 +17,8 @@ mod audit_events;
 mod feed;
 mod vault;
 
+use crate::support::Scene;
+
 macro_rules! conformance {
     ($($module:ident { $($case:ident),+ $(,)? })+) => {
         mod sqlite {$(
@@ -25,7 +26,7 @@ macro_rules! conformance {
                 #[tokio::test]
                 async fn $case() {
                     let scene = crate::support::Scene::sqlite().await.with_tables().await;
-                    crate::$module::$case(scene).await;
+                    crate::store::$module::$case(scene).await;
                 }
             )+}
         )+}
@@ -35,8 +36,8 @@ macro_rules! conformance {
             let server = e2e::postgres::Postgres::start().expect("PostgreSQL starts");
             let mut failed = Vec::new();
             $($(
-                let scene = support::Scene::postgres(&server).await.with_tables().await;
-                if tokio::spawn($module::$case(scene)).await.is_err() {
+                let scene = Scene::postgres(&server).await.with_tables().await;
+                if tokio::spawn(self::$module::$case(scene)).await.is_err() {
                     failed.push(concat!(stringify!($module), "::", stringify!($case)));
                 }
             )+)+
@@ -47,13 +48,13 @@ macro_rules! conformance {
 
 #[tokio::test]
 async fn replicas_that_start_at_once_migrate_once_on_sqlite() {
-    schema::replicas_that_start_at_once_migrate_once(support::Scene::sqlite().await).await;
+    schema::replicas_that_start_at_once_migrate_once(Scene::sqlite().await).await;
 }
 
 #[tokio::test]
 async fn replicas_that_start_at_once_migrate_once_on_postgresql() {
     let server = e2e::postgres::Postgres::start().expect("PostgreSQL starts");
-    schema::replicas_that_start_at_once_migrate_once(support::Scene::postgres(&server).await).await;
+    schema::replicas_that_start_at_once_migrate_once(Scene::postgres(&server).await).await;
 }
 
 conformance! {
