@@ -7,6 +7,7 @@ pub(crate) mod method;
 pub(crate) mod message;
 pub(crate) mod revision;
 pub(crate) mod mirror;
+pub(crate) mod response;
 pub(crate) mod list;
 pub(crate) mod unknown_tool;
 pub(crate) mod sse;

@@ -4,19 +4,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Limited};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 
 use super::{
     AnswerBody, Forwarder,
-    body::{MAX_ANSWER, Passing},
+    body::{MAX_LIST, Passing},
     events::{Awaited, EventStream, Listener},
     streams::Dependencies,
 };
 use crate::{
     authorize::{self, Call, MessageCall, SESSION_ID},
     error::{ErrorType, Rejection},
-    mcp::{list, method::Method, mirror, session::Owner, unknown_tool},
+    mcp::{list, method::Method, mirror, response, session::Owner, unknown_tool},
     resolve::Equipped,
 };
 
@@ -54,7 +53,7 @@ pub(super) async fn shape(
                 header::CONTENT_TYPE,
                 HeaderValue::from_static("application/json"),
             );
-            json(equipped, body).await?
+            json(equipped, status, body).await?
         }
         _ => AnswerBody::empty(),
     };
@@ -146,13 +145,7 @@ fn judge(
             ErrorType::UpstreamTimeout,
             "the server did not get an answer in time itself",
         )),
-        // What it says about it is no message, and so not for the client.
-        400..=499 => Err(Rejection::new(
-            status,
-            ErrorType::InvalidRequest,
-            "the server refused the request",
-        )
-        .because(format!("the server answered {}", status.as_u16()))),
+        400..=499 => Err(refused(status)),
         300..=399 => Err(bad(
             "the server answered with a redirect, which the gateway never follows",
         )),
@@ -197,6 +190,7 @@ fn listener(equipped: &Equipped) -> Listener {
     Listener {
         server: equipped.server.clone(),
         caller: equipped.identity.caller.clone(),
+        listening: matches!(equipped.call, Call::Stream),
     }
 }
 
@@ -205,7 +199,7 @@ fn events(
     equipped: &Equipped,
     body: Incoming,
 ) -> Result<EventStream, Rejection> {
-    let tool = match called_tool(equipped) {
+    let tool = match called(equipped) {
         Called::Tool(tool) => Some(tool.to_owned()),
         _ => None,
     };
@@ -243,32 +237,71 @@ fn events(
     Ok(EventStream::new(body, listener(equipped), awaited, guard))
 }
 
-async fn json(equipped: &Equipped, body: Incoming) -> Result<AnswerBody, Rejection> {
-    let size = body.size_hint();
-    if size.lower() > MAX_ANSWER {
-        return Err(too_large());
-    }
-    match called_tool(equipped) {
-        Called::List => filter(equipped, whole(body).await?),
-        Called::Tool(tool)
-            if size
-                .upper()
-                .is_some_and(|upper| upper <= unknown_tool::MAX_LENGTH as u64) =>
-        {
-            let bytes = whole(body).await?;
-            let unknown =
-                std::str::from_utf8(&bytes).is_ok_and(|text| unknown_tool::says_so(text, tool));
-            if unknown {
-                Err(authorize::unknown_tool(tool).because("the server has no such tool"))
-            } else {
-                Ok(AnswerBody::Whole(bytes))
-            }
+/// Largest answer that is checked before it is passed on. A larger one, which only a tool's result can be, is
+/// passed on as it comes.
+const CHECKED: usize = 1024 * 1024;
+
+async fn json(
+    equipped: &Equipped,
+    status: StatusCode,
+    body: Incoming,
+) -> Result<AnswerBody, Rejection> {
+    let called = called(equipped);
+    let limit = if matches!(called, Called::List) {
+        MAX_LIST
+    } else {
+        CHECKED
+    };
+    let mut passing = Passing::new(body, equipped.server.timeouts.idle_ms);
+    let bytes = match passing.whole(limit).await {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) if matches!(called, Called::List) => {
+            return Err(unusable("the server's list of tools is larger than 16 MiB"));
         }
-        _ => Ok(AnswerBody::Passing(Passing::new(
-            body,
-            equipped.server.timeouts.idle_ms,
-        ))),
+        Ok(None) => return Ok(AnswerBody::Passing(passing)),
+        Err(error) => {
+            return Err(unusable("the server's answer broke off").because(error.to_string()));
+        }
+    };
+    let Some(id) = equipped.call.id() else {
+        return Ok(AnswerBody::empty());
+    };
+    let text = std::str::from_utf8(&bytes).ok();
+    let Some(text) = text
+        .filter(|text| response::read(text).is_some_and(|message| response::answers(message, id)))
+    else {
+        return Err(if status.is_success() {
+            unusable("the server answered with something that is not MCP")
+        } else {
+            refused(status)
+        });
+    };
+    match called {
+        Called::List => filter(equipped, text)
+            .map(|filtered| AnswerBody::Whole(filtered.map_or(bytes.clone(), Bytes::from))),
+        Called::Tool(tool) if unknown_tool::says_so(text, tool) => {
+            Err(authorize::unknown_tool(tool).because("the server has no such tool"))
+        }
+        _ => Ok(AnswerBody::Whole(bytes)),
     }
+}
+
+fn unusable(message: &'static str) -> Rejection {
+    Rejection::new(
+        StatusCode::BAD_GATEWAY,
+        ErrorType::UpstreamUnavailable,
+        message,
+    )
+}
+
+/// What the server says about it is no message, and so not for the client.
+fn refused(status: StatusCode) -> Rejection {
+    Rejection::new(
+        status,
+        ErrorType::InvalidRequest,
+        "the server refused the request",
+    )
+    .because(format!("the server answered {}", status.as_u16()))
 }
 
 /// What of the answer has to be looked at.
@@ -278,7 +311,7 @@ enum Called<'a> {
     Other,
 }
 
-fn called_tool(equipped: &Equipped) -> Called<'_> {
+fn called(equipped: &Equipped) -> Called<'_> {
     match &equipped.call {
         Call::Message(MessageCall {
             method: Some(Method::ToolsList),
@@ -293,32 +326,10 @@ fn called_tool(equipped: &Equipped) -> Called<'_> {
     }
 }
 
-fn too_large() -> Rejection {
-    Rejection::new(
-        StatusCode::BAD_GATEWAY,
-        ErrorType::UpstreamUnavailable,
-        "the server's answer is larger than 16 MiB",
-    )
-}
-
-async fn whole(body: Incoming) -> Result<Bytes, Rejection> {
-    let limit = usize::try_from(MAX_ANSWER).unwrap_or(usize::MAX);
-    let collected = Limited::new(body, limit).collect().await;
-    Ok(collected
-        .map_err(|_| too_large().because("broke off or too large"))?
-        .to_bytes())
-}
-
-fn filter(equipped: &Equipped, bytes: Bytes) -> Result<AnswerBody, Rejection> {
+/// The list without what the caller may not call; `None` when it may stay as it is.
+fn filter(equipped: &Equipped, text: &str) -> Result<Option<String>, Rejection> {
     let listener = listener(equipped);
-    let text = std::str::from_utf8(&bytes).map_err(|_| list::Unreadable);
-    match text.and_then(|text| list::filter(text, |tool| listener.permits(tool))) {
-        Ok(None) => Ok(AnswerBody::Whole(bytes)),
-        Ok(Some(filtered)) => Ok(AnswerBody::Whole(filtered.into())),
-        Err(unreadable) => Err(Rejection::new(
-            StatusCode::BAD_GATEWAY,
-            ErrorType::UpstreamUnavailable,
-            unreadable.to_string(),
-        )),
-    }
+    list::filter(text, |tool| listener.permits(tool)).map_err(|unreadable| {
+        unusable("the server's list of tools cannot be read").because(unreadable.to_string())
+    })
 }

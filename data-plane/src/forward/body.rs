@@ -1,13 +1,14 @@
 //! Bodies of answers.
 
 use std::{
+    future::poll_fn,
     io,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
@@ -15,8 +16,11 @@ use tokio::time::{Instant, Sleep};
 use super::events::EventStream;
 use crate::{accept::Exchange, audit::Record};
 
+/// Largest list of tools.
+pub(crate) const MAX_LIST: usize = 16 * 1024 * 1024;
+
 /// Largest answer that is not a stream.
-pub(crate) const MAX_ANSWER: u64 = 16 * 1024 * 1024;
+const MAX_ANSWER: u64 = 16 * 1024 * 1024;
 
 /// How long a body may be silent, unless its server was told otherwise.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
@@ -39,6 +43,8 @@ impl AnswerBody {
 
 /// A server's body, byte by byte, within bounds.
 pub(crate) struct Passing {
+    /// What was read of it already.
+    begun: Bytes,
     body: Incoming,
     left: u64,
     idle: Duration,
@@ -54,6 +60,7 @@ impl Passing {
             Duration::from_millis(idle_ms.into())
         };
         Self {
+            begun: Bytes::new(),
             body,
             left: MAX_ANSWER,
             idle,
@@ -61,7 +68,29 @@ impl Passing {
         }
     }
 
+    /// The whole body, or `None` when there is more of it than `limit`: then it passes on from its beginning.
+    pub(super) async fn whole(&mut self, limit: usize) -> io::Result<Option<Bytes>> {
+        let mut read = BytesMut::new();
+        while let Some(frame) = poll_fn(|cx| self.poll(cx)).await {
+            let Ok(data) = frame?.into_data() else {
+                continue;
+            };
+            if read.is_empty() && self.body.is_end_stream() {
+                return Ok(Some(data));
+            }
+            read.extend_from_slice(&data);
+            if read.len() > limit {
+                self.begun = read.freeze();
+                return Ok(None);
+            }
+        }
+        Ok(Some(read.freeze()))
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if !self.begun.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.begun)))));
+        }
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
@@ -151,7 +180,7 @@ impl Body for Recorded {
     fn is_end_stream(&self) -> bool {
         match &self.body {
             AnswerBody::Whole(bytes) => bytes.is_empty(),
-            AnswerBody::Passing(passing) => passing.body.is_end_stream(),
+            AnswerBody::Passing(_) => false,
             AnswerBody::Events(_) => false,
         }
     }
@@ -159,8 +188,7 @@ impl Body for Recorded {
     fn size_hint(&self) -> SizeHint {
         match &self.body {
             AnswerBody::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            AnswerBody::Passing(passing) => passing.body.size_hint(),
-            AnswerBody::Events(_) => SizeHint::default(),
+            AnswerBody::Passing(_) | AnswerBody::Events(_) => SizeHint::default(),
         }
     }
 }

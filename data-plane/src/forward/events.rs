@@ -2,7 +2,6 @@
 //! allowed it is gone.
 
 use std::{
-    borrow::Cow,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -12,8 +11,6 @@ use std::{
 use bytes::Bytes;
 use http_body::Body as _;
 use hyper::body::Incoming;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use warder_shared::snapshot::{Caller, Server};
@@ -24,6 +21,7 @@ use crate::{
     error::{ErrorType, Rejection},
     mcp::{
         list,
+        response::{self, FromServer},
         sse::{Decoder, Event},
         unknown_tool,
     },
@@ -36,6 +34,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub(super) struct Listener {
     pub(super) server: Arc<Server>,
     pub(super) caller: Caller,
+    /// Whether this is a GET stream, which may carry any answer.
+    pub(super) listening: bool,
 }
 
 impl Listener {
@@ -177,7 +177,7 @@ impl EventStream {
         let mut broken = None;
         let fed = self.decoder.feed(data, |mut event| match screen(listener, awaited, &mut event) {
             Screened::Pass => event.write_to(&mut text),
-            Screened::Drop => tracing::warn!(server = %listener.server.name, "an event that is no JSON-RPC message was left out"),
+            Screened::Drop => tracing::warn!(server = %listener.server.name, "an event that is no message, or answers another request, was left out"),
             Screened::Unreadable => broken = Some("the server's list of tools cannot be read"),
         });
         match (fed, broken) {
@@ -194,39 +194,33 @@ enum Screened {
     Unreadable,
 }
 
-#[derive(Deserialize)]
-struct Head<'a> {
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    method: Option<Cow<'a, str>>,
-}
-
-/// Looks at an event: it is empty (a priming event) or a message, and a list of tools in it has only the caller's
-/// tools. A list may also come on a GET stream, when a client resumes there.
+/// Looks at an event: it is empty (a priming event) or a message. On the stream of a POST the only answer is the
+/// awaited one; a list of tools in an answer has only the caller's tools, also on a GET stream, where a
+/// client may resume.
 fn screen(listener: &Listener, awaited: &mut Option<Awaited>, event: &mut Event) -> Screened {
     if event.data.trim().is_empty() {
         return Screened::Pass;
     }
-    let Ok(head) = serde_json::from_str::<Head<'_>>(&event.data) else {
+    let Some(message) = response::read(&event.data) else {
         return Screened::Drop;
     };
-    if head.method.is_some() {
+    if message == FromServer::Own {
         return Screened::Pass;
     }
-    let answered = awaited.take_if(|awaited| head.id.is_some_and(|id| id.get() == awaited.id));
-    if let Some(Awaited {
-        id,
-        tool: Some(tool),
-    }) = answered
-        && unknown_tool::says_so(&event.data, &tool)
-    {
-        let body = authorize::unknown_tool(&tool)
-            .answering(Some(&id))
-            .into_response("")
-            .into_body();
-        event.data = String::from_utf8_lossy(&body).into_owned();
-        return Screened::Pass;
+    if !listener.listening {
+        let Some(Awaited { id, tool }) =
+            awaited.take_if(|awaited| response::answers(message, &awaited.id))
+        else {
+            return Screened::Drop;
+        };
+        if let Some(tool) = tool.filter(|tool| unknown_tool::says_so(&event.data, tool)) {
+            let body = authorize::unknown_tool(&tool)
+                .answering(Some(&id))
+                .into_response("")
+                .into_body();
+            event.data = String::from_utf8_lossy(&body).into_owned();
+            return Screened::Pass;
+        }
     }
     match list::filter(&event.data, |tool| listener.permits(tool)) {
         Ok(None) => Screened::Pass,
