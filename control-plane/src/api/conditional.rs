@@ -45,13 +45,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Conditions {
 /// The same headers, for the API description.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Header)]
-pub struct ConditionParams {
+#[expect(dead_code, reason = "describes what Conditions reads by hand")]
+pub(super) struct ConditionParams {
     /// `ETag` of the state that the caller has in mind, or `*` for any; otherwise 412.
     #[param(rename = "If-Match")]
-    pub if_match: Option<String>,
+    if_match: Option<String>,
     /// `*`: only if there is nothing of this name yet; otherwise 412.
     #[param(rename = "If-None-Match")]
-    pub if_none_match: Option<String>,
+    if_none_match: Option<String>,
 }
 
 fn joined(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Problem> {

@@ -239,12 +239,19 @@ fn credential(auth: &ServerAuth, own_names: Option<Vec<String>>) -> CredentialVi
             set_by_auth,
             Vec::new(),
         ),
-        (_, Some(names)) => (
-            CredentialSource::AuthOverride,
-            CredentialState::Available,
-            names,
-            Vec::new(),
-        ),
+        // Whole headers, laid over those of the server's auth.
+        (_, Some(names)) => {
+            let own = |name: &String| names.iter().any(|own| own.eq_ignore_ascii_case(name));
+            let mut headers = set_by_auth;
+            headers.retain(|name| !own(name));
+            headers.extend(names);
+            (
+                CredentialSource::AuthOverride,
+                CredentialState::Available,
+                headers,
+                Vec::new(),
+            )
+        }
         (ServerAuth::IndividualHeader { .. }, None) if !required.is_empty() => (
             CredentialSource::AuthOverride,
             CredentialState::Missing,
