@@ -46,6 +46,7 @@ pub(crate) struct Event {
 /// that was cancelled.
 pub(crate) struct Record {
     audit: Audit,
+    id: Uuid,
     started: Instant,
     /// There until it is written.
     event: Option<Event>,
@@ -81,6 +82,7 @@ impl Audit {
         };
         Record {
             audit: self.clone(),
+            id,
             started: Instant::now(),
             event: Some(event),
         }
@@ -92,6 +94,11 @@ impl Record {
         if let Some(event) = &mut self.event {
             change(event);
         }
+    }
+
+    /// Id of the request.
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
     }
 
     /// Who calls, with which token.

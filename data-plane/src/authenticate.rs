@@ -44,6 +44,19 @@ pub(crate) struct Identity {
     _verified: (),
 }
 
+impl Identity {
+    /// The same caller, as a later snapshot knows them.
+    ///
+    /// # Errors
+    /// 401 when it does not admit them any more.
+    pub(crate) fn again(self, snapshot: &Snapshot) -> Result<Self, Rejection> {
+        let caller = snapshot
+            .admit(&self.claims)
+            .map_err(|reason| invalid(reason.to_string()))?;
+        Ok(Self { caller, ..self })
+    }
+}
+
 /// A bearer token, as it stood in its header. Its debug form is redacted.
 #[derive(Clone, Debug)]
 pub(crate) struct Bearer(HeaderValue);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method as HttpMethod, StatusCode, header};
+use uuid::Uuid;
 use warder_shared::{
     policy::Access,
     snapshot::{Server, Snapshot},
@@ -24,6 +25,7 @@ use crate::{
         revision::Revision,
         session::{Owner, Sealer},
     },
+    sync::Live,
 };
 
 /// A request that policy allows.
@@ -33,6 +35,10 @@ pub(crate) struct Authorized {
     pub(crate) headers: HeaderMap,
     pub(crate) call: Call,
     pub(crate) session: Option<Session>,
+    /// Id of the request.
+    pub(crate) request_id: Uuid,
+    /// Version of the view that allowed it.
+    pub(crate) version: u64,
     /// Only this module makes one.
     _allowed: (),
 }
@@ -89,13 +95,14 @@ impl Call {
 /// `Mcp-Session-Id` (2025-03-26 to 2025-11-25).
 pub(crate) const SESSION_ID: &str = "mcp-session-id";
 
-/// Decides about a request.
+/// Decides about a request. What it is decided on is the view at the moment when the body is there: a client
+/// that takes its time with the body gains none (T10).
 ///
 /// # Errors
-/// 404 where the caller has no access, a JSON-RPC error for a message or a tool that may not be sent.
+/// 401 for a caller who was withdrawn meanwhile, 404 where the caller has no access, a JSON-RPC error for a
+/// message or a tool that may not be sent.
 pub(crate) async fn call(
-    snapshot: &Snapshot,
-    sealer: &Sealer,
+    live: &Live,
     max_body: usize,
     authenticated: Authenticated,
     record: &mut Record,
@@ -103,24 +110,22 @@ pub(crate) async fn call(
     let Authenticated {
         method,
         headers,
-        server,
+        server: name,
         body,
         identity,
     } = authenticated;
-    let server = snapshot
-        .server(&server)
-        .ok_or_else(|| Rejection::not_found().because("no such server"))?;
-    let caller = &identity.caller;
-    let access = server
-        .policy
-        .access(caller.principal, &caller.teams)
-        .ok_or_else(|| Rejection::not_found().because("not a collaborator"))?;
+    // The bodies of those who have no access are not read.
+    permitted(&live.view().snapshot, &name, &identity)?;
+    let body = match method {
+        HttpMethod::POST => body::read(&headers, body, max_body).await?,
+        _ => Bytes::new(),
+    };
+    let view = live.view();
+    let identity = identity.again(&view.snapshot)?;
+    let (server, access) = permitted(&view.snapshot, &name, &identity)?;
     record.server(server);
     let call = match method {
-        HttpMethod::POST => {
-            let body = body::read(&headers, body, max_body).await?;
-            Call::Message(message(server, &access, &headers, body, record)?)
-        }
+        HttpMethod::POST => Call::Message(message(server, &access, &headers, body, record)?),
         HttpMethod::GET => {
             record.method("GET");
             stream(&headers)?;
@@ -132,7 +137,7 @@ pub(crate) async fn call(
         }
         _ => return Err(accept::method_not_allowed("GET, POST, DELETE, OPTIONS")),
     };
-    let session = session(sealer, &identity, server, &headers, &call)
+    let session = session(&view.sealer, &identity, server, &headers, &call)
         .map_err(|rejection| rejection.answering(call.id()))?;
     let server = server.clone();
     Ok(Authorized {
@@ -141,8 +146,28 @@ pub(crate) async fn call(
         headers,
         call,
         session,
+        request_id: record.id(),
+        version: view.version(),
         _allowed: (),
     })
+}
+
+/// The server, and what the caller may do there; one answer for all others, whatever the reason (AC-1).
+fn permitted<'a>(
+    snapshot: &'a Snapshot,
+    name: &str,
+    identity: &Identity,
+) -> Result<(&'a Arc<Server>, Access<'a>), Rejection> {
+    let server = snapshot
+        .server(name)
+        .ok_or_else(|| Rejection::not_found().because("no such server"))?;
+    let access = server
+        .policy
+        .access(identity.caller.principal, &identity.caller.teams);
+    Ok((
+        server,
+        access.ok_or_else(|| Rejection::not_found().because("not a collaborator"))?,
+    ))
 }
 
 fn message(
@@ -209,6 +234,13 @@ fn decide<'a>(
     }
     let enabled = match method.rule() {
         Rule::Server => true,
+        Rule::Tool if message.params.task => {
+            return Err(Rejection::rpc(
+                StatusCode::OK,
+                -32602,
+                "calls that run as tasks do not pass the gateway yet",
+            ));
+        }
         Rule::Tool => {
             let tool = named.ok_or_else(|| {
                 Rejection::rpc(

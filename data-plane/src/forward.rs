@@ -56,11 +56,34 @@ impl Forwarder {
     /// # Errors
     /// A [`Rejection`] when the server does not answer, or with something that no client should see.
     pub(crate) async fn send(&self, equipped: Equipped) -> Result<Response<AnswerBody>, Rejection> {
-        let exchanged = match self.exchange(&equipped).await {
-            Ok(response) => answer::shape(self, &equipped, response).await,
-            Err(rejection) => Err(rejection),
+        let sent = async {
+            self.still_allowed(&equipped)?;
+            let response = self.exchange(&equipped).await?;
+            answer::shape(self, &equipped, response).await
         };
-        exchanged.map_err(|rejection| rejection.answering(equipped.call.id()))
+        sent.await
+            .map_err(|rejection| rejection.answering(equipped.call.id()))
+    }
+
+    /// Whether what was decided before the credential was fetched still holds, now that it is about to be used.
+    fn still_allowed(&self, equipped: &Equipped) -> Result<(), Rejection> {
+        let view = self.live.view();
+        let unchanged = view.version() == equipped.version
+            || streams::Dependencies::of(equipped).hold(&view.snapshot, self.clock.now());
+        if !unchanged {
+            return Err(Rejection::not_found().because("withdrawn while the call was on its way"));
+        }
+        if equipped
+            .stamp
+            .as_ref()
+            .is_some_and(|stamp| !stamp.is_current())
+        {
+            return Err(Rejection::unavailable(
+                ErrorType::CredentialUnavailable,
+                "the credential for this server has just changed",
+            ));
+        }
+        Ok(())
     }
 
     async fn exchange(&self, equipped: &Equipped) -> Result<Response<Incoming>, Rejection> {

@@ -78,18 +78,13 @@ async fn call(
     }
     let view = gateway.live.view();
     let authenticated = authenticate::bearer(&gateway.tokens, &view.snapshot, now, accepted)?;
+    drop(view);
     record.identity(
         authenticated.identity.caller.principal,
         authenticated.identity.claims.jti,
     );
-    let authorized = authorize::call(
-        &view.snapshot,
-        &view.sealer,
-        gateway.max_body,
-        authenticated,
-        record,
-    )
-    .await?;
+    let authorized =
+        authorize::call(&gateway.live, gateway.max_body, authenticated, record).await?;
     let equipped = resolve::credential(&gateway.credentials, authorized).await?;
     gateway.forwarder.send(equipped).await
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use uuid::Uuid;
 use warder_shared::{proto::v1::OutboundKind, snapshot::Server};
 
 use crate::{
@@ -29,6 +30,10 @@ pub(crate) struct Equipped {
     pub(crate) session: Option<Session>,
     /// Made for `server.origin` and no other.
     pub(crate) credential: HeaderMap,
+    /// Id of the request.
+    pub(crate) request_id: Uuid,
+    /// Version of the view that allowed the call.
+    pub(crate) version: u64,
     /// Of the stored part of the credential, if there is one.
     pub(crate) stamp: Option<Stamp>,
     /// Only this module makes one.
@@ -53,6 +58,8 @@ pub(crate) async fn credential(
         mut headers,
         call,
         session,
+        request_id,
+        version,
         ..
     } = authorized;
     let (credential, stamp) = layers(credentials, &identity, &server, &mut headers)
@@ -65,6 +72,8 @@ pub(crate) async fn credential(
         call,
         session,
         credential,
+        request_id,
+        version,
         stamp,
         _attached: (),
     })
@@ -77,17 +86,20 @@ async fn layers(
     headers: &mut HeaderMap,
 ) -> Result<(HeaderMap, Option<Stamp>), Rejection> {
     let brought = client_headers::take(headers, server)?;
-    let auth_needed = has_stored_auth(server) && !replaces_auth(&brought, server);
+    let named = server.outbound.header_names.iter().map(String::as_str);
+    let auth_needed = has_stored_auth(server) && !replaces_auth(&brought, named);
     let mut credential = HeaderMap::new();
     let mut stamp = None;
     if auth_needed || server.outbound.additional_headers {
         let (stored, stored_stamp) = credentials.get(identity, server).await?;
         stamp = Some(stored_stamp);
         credential.extend(stored.additional.iter().cloned());
-        if auth_needed {
-            if !stored.missing.is_empty() {
-                return Err(missing(server, &stored.missing));
-            }
+        if auth_needed && !stored.missing.is_empty() {
+            return Err(missing(server, &stored.missing));
+        }
+        // An override is the auth layer, also of a server that has no other.
+        let stored_names = stored.auth.iter().map(|(name, _)| name.as_str());
+        if (auth_needed || !has_stored_auth(server)) && !replaces_auth(&brought, stored_names) {
             for (name, value) in &stored.auth {
                 credential.insert(name, value.clone());
             }
@@ -108,15 +120,11 @@ fn has_stored_auth(server: &Server) -> bool {
 
 /// Whether what the client brings is a credential of its own. Then none of the stored one is sent: two
 /// credentials in one request belong to nobody (T31).
-fn replaces_auth(brought: &[Pair], server: &Server) -> bool {
-    brought.iter().any(|(name, _)| {
-        name == header::AUTHORIZATION
-            || server
-                .outbound
-                .header_names
-                .iter()
-                .any(|own| own == name.as_str())
-    })
+fn replaces_auth<'a>(brought: &[Pair], mut auth: impl Iterator<Item = &'a str>) -> bool {
+    brought
+        .iter()
+        .any(|(name, _)| name == header::AUTHORIZATION)
+        || auth.any(|own| brought.iter().any(|(name, _)| name.as_str() == own))
 }
 
 fn missing(server: &Server, names: &[String]) -> Rejection {

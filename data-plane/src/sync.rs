@@ -34,6 +34,13 @@ pub(crate) struct View {
     version: u64,
 }
 
+impl View {
+    /// Version of the control plane's state that it shows.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+}
+
 /// The current view, and how current it is.
 pub(crate) struct Live {
     view: ArcSwap<View>,

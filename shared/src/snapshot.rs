@@ -82,7 +82,7 @@ pub struct Server {
     /// Whether callers may send `x-tfy-mcp-headers`.
     pub allow_header_override: bool,
     /// PEM certificates trusted instead of the public roots.
-    pub ca_cert: Option<String>,
+    pub ca_cert: Option<Arc<str>>,
     /// Bounds in time.
     pub timeouts: v1::Timeouts,
 }
@@ -331,7 +331,7 @@ impl Server {
             prompts_enabled: server.prompts_enabled,
             resources_enabled: server.resources_enabled,
             allow_header_override: server.allow_header_override,
-            ca_cert: (!server.ca_cert.is_empty()).then(|| server.ca_cert.clone()),
+            ca_cert: (!server.ca_cert.is_empty()).then(|| server.ca_cert.as_str().into()),
             timeouts: server.timeouts.unwrap_or_default(),
         })
     }

@@ -10,9 +10,31 @@ use source::{files, modules_used, read, root};
 const DATA_PLANE: &[(&str, &[&str])] = &[
     ("accept", &["error"]),
     ("authenticate", &["accept", "error"]),
-    ("authorize", &["accept", "audit", "authenticate", "error", "mcp"]),
-    ("resolve", &["authenticate", "authorize", "error", "link", "mcp", "metrics"]),
-    ("forward", &["accept", "audit", "authorize", "error", "mcp", "metrics", "resolve", "sync"]),
+    ("authorize", &["accept", "audit", "authenticate", "error", "mcp", "sync"]),
+    (
+        "resolve",
+        &[
+            "authenticate",
+            "authorize",
+            "error",
+            "link",
+            "mcp",
+            "metrics",
+        ],
+    ),
+    (
+        "forward",
+        &[
+            "accept",
+            "audit",
+            "authorize",
+            "error",
+            "mcp",
+            "metrics",
+            "resolve",
+            "sync",
+        ],
+    ),
     ("audit", &["error", "link", "metrics"]),
     ("mcp", &[]),
     ("sync", &["link", "mcp", "metrics"]),
@@ -20,7 +42,19 @@ const DATA_PLANE: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("error", &[]),
     ("config", &[]),
-    ("pipeline", &["accept", "audit", "authenticate", "authorize", "error", "forward", "resolve", "sync"]),
+    (
+        "pipeline",
+        &[
+            "accept",
+            "audit",
+            "authenticate",
+            "authorize",
+            "error",
+            "forward",
+            "resolve",
+            "sync",
+        ],
+    ),
 ];
 
 /// The same for the control plane: arrows point down only.
@@ -28,9 +62,15 @@ const CONTROL_PLANE: &[(&str, &[&str])] = &[
     ("accept", &["api"]),
     ("authenticate", &["accept", "domain", "service", "store"]),
     ("authorize", &["authenticate", "domain", "service", "store"]),
-    ("api", &["accept", "authenticate", "authorize", "domain", "service"]),
+    (
+        "api",
+        &["accept", "authenticate", "authorize", "domain", "service"],
+    ),
     ("grpc", &["domain", "service", "store"]),
-    ("service", &["authenticate", "authorize", "domain", "store", "vault"]),
+    (
+        "service",
+        &["authenticate", "authorize", "domain", "store", "vault"],
+    ),
     ("jobs", &["service", "store"]),
     ("store", &["domain"]),
     ("vault", &["store"]),
@@ -78,7 +118,9 @@ fn sql_stands_in_the_store_only() {
     for (path, text) in files("control-plane/src", "rs") {
         let outside = !path.contains("/store");
         let sql = ["sqlx::query", "INSERT INTO", "DELETE FROM", "SELECT "];
-        let found = sql.iter().find(|words| outside && source::before_tests(&text).contains(**words));
+        let found = sql
+            .iter()
+            .find(|words| outside && source::before_tests(&text).contains(**words));
         assert!(found.is_none(), "{path}: {found:?}");
     }
 }
@@ -114,30 +156,58 @@ fn every_setting_is_in_the_chart() {
     let values = read("deploy/helm/warder/values.yaml");
     for plane in ["control-plane", "data-plane"] {
         let config = read(&format!("{plane}/src/config.rs"));
-        let settings: Vec<_> = config.split("env = \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let settings: Vec<_> = config
+            .split("env = \"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .collect();
         assert!(settings.len() > 10, "{plane}: {settings:?}");
         // Only for whoever starts the process by hand.
         let missing: Vec<_> = settings
             .iter()
             .filter(|setting| **setting != "WARDER_ADDRESSES_FILE" && !values.contains(**setting))
             .collect();
-        assert!(missing.is_empty(), "{plane}: {missing:?} are not in values.yaml");
+        assert!(
+            missing.is_empty(),
+            "{plane}: {missing:?} are not in values.yaml"
+        );
     }
 }
 
 #[test]
 fn every_path_in_the_documents_exists() {
-    for document in ["README.md", "ARCHITECTURE.md", "STYLE.md", "proto/README.md", "deploy/README.md"] {
+    for document in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "STYLE.md",
+        "proto/README.md",
+        "deploy/README.md",
+    ] {
         let text = read(document);
         let folder = document.rsplit_once('/').map_or("", |(folder, _)| folder);
         for quoted in text.split('`').skip(1).step_by(2) {
             let is_path = quoted.contains('/')
                 && quoted.split('/').next().is_some_and(|first| {
-                    ["proto", "shared", "control-plane", "data-plane", "cli", "tests", "deploy", ".ci"].contains(&first)
+                    [
+                        "proto",
+                        "shared",
+                        "control-plane",
+                        "data-plane",
+                        "cli",
+                        "tests",
+                        "deploy",
+                        ".ci",
+                    ]
+                    .contains(&first)
                 })
-                && quoted.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
+                && quoted
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
             let known = root().join(quoted).exists() || root().join(folder).join(quoted).exists();
-            assert!(!is_path || known, "{document} names {quoted}, which is not there");
+            assert!(
+                !is_path || known,
+                "{document} names {quoted}, which is not there"
+            );
         }
     }
 }
@@ -165,9 +235,15 @@ fn nothing_is_skipped_silenced_or_left_for_later() {
 fn every_rpc_is_tried_by_somebody_else() {
     let story = read("tests/e2e/node_credentials.rs");
     for (path, text) in files("proto", "proto") {
-        for rpc in text.lines().filter_map(|line| line.trim().strip_prefix("rpc ")) {
+        for rpc in text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("rpc "))
+        {
             let name = rpc.split('(').next().unwrap_or_default().to_lowercase();
-            assert!(story.contains(&format!(".{name}(")), "{path}: nobody else tries {name}");
+            assert!(
+                story.contains(&format!(".{name}(")),
+                "{path}: nobody else tries {name}"
+            );
         }
     }
 }

@@ -8,7 +8,10 @@ use std::{
 
 /// The project's folder.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a folder above").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("a folder above")
+        .to_owned()
 }
 
 /// A file of the project.
@@ -26,14 +29,26 @@ pub(crate) fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
 
 fn collect(folder: &Path, ending: &str, found: &mut Vec<(String, String)>) {
     let skipped = ["node_modules", ".cache", "target"];
-    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+    for entry in
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+    {
         let path = entry.expect("an entry").path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         if path.is_dir() && !skipped.contains(&name) {
             collect(&path, ending, found);
-        } else if path.extension().is_some_and(|extension| extension == ending) {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == ending)
+        {
             let text = fs::read_to_string(&path).expect("readable");
-            let path = path.strip_prefix(root()).expect("below the root").display().to_string();
+            let path = path
+                .strip_prefix(root())
+                .expect("below the root")
+                .display()
+                .to_string();
             found.push((path, text));
         }
     }
@@ -42,7 +57,11 @@ fn collect(folder: &Path, ending: &str, found: &mut Vec<(String, String)>) {
 /// The module right below `src` that a file belongs to.
 pub(crate) fn top_module(path: &str) -> String {
     let below = path.split_once("/src/").map_or(path, |(_, below)| below);
-    below.split(['/', '.']).next().unwrap_or_default().to_owned()
+    below
+        .split(['/', '.'])
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// A file's text up to its unit tests.
@@ -74,7 +93,11 @@ pub(crate) fn modules_used(text: &str) -> BTreeSet<String> {
             }
             used.insert(name);
         } else {
-            used.insert(rest.chars().take_while(|character| is_word(*character)).collect());
+            used.insert(
+                rest.chars()
+                    .take_while(|character| is_word(*character))
+                    .collect(),
+            );
         }
     }
     // Types and functions of the crate's root are no modules.

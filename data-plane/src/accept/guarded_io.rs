@@ -25,13 +25,22 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// that it is not us who close under a request that is on its way.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// How long a client may leave an answer unread.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// As much of a head as is kept: more than hyper reads.
 const MAX_HEAD: usize = 128 * 1024;
 
+/// Nothing of a request is there.
 const IDLE: u8 = 0;
-const HEAD: u8 = 1;
-const BUSY: u8 = 2;
-const HTTP2: u8 = 3;
+/// The same, and only since a moment: an exchange has just ended.
+const ENDED: u8 = 1;
+/// A head has begun.
+const HEAD: u8 = 2;
+/// A request is being answered.
+const BUSY: u8 = 3;
+/// Many requests may be, over HTTP/2.
+const HTTP2: u8 = 4;
 
 /// What the connection and its requests tell each other.
 #[derive(Debug, Default)]
@@ -100,7 +109,7 @@ impl Drop for Exchange {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .clear();
-            tap.phase.store(IDLE, Ordering::Release);
+            tap.phase.store(ENDED, Ordering::Release);
         }
     }
 }
@@ -110,10 +119,12 @@ pub(crate) struct GuardedIo {
     stream: TcpStream,
     connection: Connection,
     timer: Pin<Box<Sleep>>,
-    /// The phase that the timer was set for.
-    timed: u8,
+    /// Whether nothing has come yet.
+    fresh: bool,
     /// When the connection last did something.
     since: Instant,
+    /// Since when the client has taken nothing of what waits for it.
+    unread_since: Option<Instant>,
 }
 
 impl GuardedIo {
@@ -128,8 +139,9 @@ impl GuardedIo {
                 stream,
                 connection: connection.clone(),
                 timer,
-                timed: HEAD,
+                fresh: true,
                 since,
+                unread_since: None,
             },
             connection,
         )
@@ -140,12 +152,35 @@ impl GuardedIo {
     fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let phase = self.connection.0.phase.load(Ordering::Acquire);
         let allowed = match phase {
-            IDLE if self.timed == HEAD => HEAD_TIMEOUT,
+            IDLE if self.fresh => HEAD_TIMEOUT,
             IDLE => IDLE_TIMEOUT,
             HEAD => HEAD_TIMEOUT,
             _ => return Poll::Pending,
         };
-        let due = self.since + allowed;
+        self.poll_due(cx, self.since + allowed)
+    }
+}
+
+impl GuardedIo {
+    /// Gives up on a client that takes nothing of what is written to it.
+    fn watch_written<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.unread_since = None;
+            return written;
+        }
+        let due = *self.unread_since.get_or_insert_with(Instant::now) + UNREAD_TIMEOUT;
+        ready!(self.poll_due(cx, due));
+        Poll::Ready(Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the answer is not read",
+        )))
+    }
+
+    fn poll_due(&mut self, cx: &mut Context<'_>, due: Instant) -> Poll<()> {
         if self.timer.deadline() > due {
             self.timer.as_mut().reset(due);
         }
@@ -168,17 +203,20 @@ impl AsyncRead for GuardedIo {
         let before = buffer.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buffer) {
             Poll::Ready(outcome) => {
-                let phase = self.connection.0.phase.load(Ordering::Acquire);
-                if phase == IDLE {
+                if self.connection.0.phase.load(Ordering::Acquire) < HEAD {
                     // The first bytes of a head: its deadline counts from here.
                     self.since = Instant::now();
-                    self.timed = IDLE;
+                    self.fresh = false;
                 }
                 self.connection.note(&buffer.filled()[before..]);
                 Poll::Ready(outcome)
             }
             Poll::Pending => {
-                if self.connection.0.phase.load(Ordering::Acquire) == BUSY {
+                let phase = &self.connection.0.phase;
+                if phase
+                    .compare_exchange(ENDED, IDLE, Ordering::AcqRel, Ordering::Acquire)
+                    .is_ok()
+                {
                     self.since = Instant::now();
                 }
                 ready!(self.poll_overdue(cx));
@@ -197,11 +235,13 @@ impl AsyncWrite for GuardedIo {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.watch_written(cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let written = Pin::new(&mut self.stream).poll_flush(cx);
+        self.watch_written(cx, written)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -213,7 +253,8 @@ impl AsyncWrite for GuardedIo {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.watch_written(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -199,18 +199,9 @@ fn events(
     equipped: &Equipped,
     body: Incoming,
 ) -> Result<EventStream, Rejection> {
-    let tool = match called(equipped) {
-        Called::Tool(tool) => Some(tool.to_owned()),
-        _ => None,
-    };
-    let guard = forwarder.streams.open(Dependencies {
-        claims: equipped.identity.claims.clone(),
-        server: equipped.server.id,
-        revision: equipped.server.revision,
-        tool: tool.clone(),
-        stored_credential: equipped.stamp.is_some(),
-        listening: matches!(equipped.call, Call::Stream),
-    });
+    let dependencies = Dependencies::of(equipped);
+    let tool = dependencies.tool.clone();
+    let guard = forwarder.streams.open(dependencies);
     let guard = guard.ok_or_else(|| {
         Rejection::new(
             StatusCode::TOO_MANY_REQUESTS,
@@ -234,7 +225,13 @@ fn events(
         id: id.to_owned(),
         tool,
     });
-    Ok(EventStream::new(body, listener(equipped), awaited, guard))
+    Ok(EventStream::new(
+        body,
+        listener(equipped),
+        awaited,
+        guard,
+        equipped.request_id.to_string(),
+    ))
 }
 
 /// Largest answer that is checked before it is passed on. A larger one, which only a tool's result can be, is

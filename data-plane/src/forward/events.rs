@@ -70,6 +70,9 @@ pub(crate) struct EventStream {
     idle: Option<Duration>,
     cut_off: Option<&'static str>,
     over: bool,
+    /// Whether an event had an id, so that a client may ask for the rest on another stream.
+    resumable: bool,
+    request_id: String,
 }
 
 impl EventStream {
@@ -78,6 +81,7 @@ impl EventStream {
         listener: Listener,
         awaited: Option<Awaited>,
         guard: StreamGuard,
+        request_id: String,
     ) -> Self {
         let idle = match listener.server.timeouts.idle_ms {
             0 => None,
@@ -95,6 +99,8 @@ impl EventStream {
             idle,
             cut_off: None,
             over: false,
+            resumable: false,
+            request_id,
         }
     }
 
@@ -109,7 +115,7 @@ impl EventStream {
                 return Poll::Ready(None);
             }
             if self.ended.as_mut().poll(cx).is_ready() {
-                return self.cut("what allowed the stream was withdrawn");
+                return self.withdrawn();
             }
             match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
@@ -122,6 +128,11 @@ impl EventStream {
                         Ok(text) => return Poll::Ready(Some(text.into())),
                         Err(reason) => return self.cut(reason),
                     }
+                }
+                // The rest may be asked for on another stream (2025-11-25): that is no failure.
+                Poll::Ready(None | Some(Err(_))) if self.resumable => {
+                    self.over = true;
+                    return Poll::Ready(None);
                 }
                 Poll::Ready(Some(Err(error))) => {
                     tracing::warn!(server = %self.listener.server.name, %error, "an event stream broke off");
@@ -152,31 +163,50 @@ impl EventStream {
         Poll::Ready(Some(Bytes::from_static(b":\n\n")))
     }
 
-    /// Ends the stream; a client that waits for an answer gets one, with its own id (R16).
+    /// Ends the stream on the server's account.
     fn cut(&mut self, reason: &'static str) -> Poll<Option<Bytes>> {
+        let status = http::StatusCode::BAD_GATEWAY;
+        self.end(
+            reason,
+            Rejection::new(status, ErrorType::UpstreamUnavailable, reason),
+        )
+    }
+
+    /// Ends the stream because its caller may not have it any more.
+    fn withdrawn(&mut self) -> Poll<Option<Bytes>> {
+        let reason = "what allowed the stream was withdrawn";
+        self.end(
+            reason,
+            Rejection::new(http::StatusCode::FORBIDDEN, ErrorType::Forbidden, reason),
+        )
+    }
+
+    /// A client that waits for an answer gets one, with its own id (R16).
+    fn end(&mut self, reason: &'static str, rejection: Rejection) -> Poll<Option<Bytes>> {
         self.cut_off = Some(reason);
         self.over = true;
         let Some(Awaited { id, .. }) = self.awaited.take() else {
             return Poll::Ready(None);
         };
-        let rejection = Rejection::new(
-            http::StatusCode::BAD_GATEWAY,
-            ErrorType::UpstreamUnavailable,
-            reason,
-        )
-        .answering(Some(&id));
-        let body = rejection.into_response("").into_body();
+        let body = rejection
+            .answering(Some(&id))
+            .into_response(&self.request_id)
+            .into_body();
         let mut text = String::new();
         Event::message(String::from_utf8_lossy(&body).into_owned()).write_to(&mut text);
         Poll::Ready(Some(text.into()))
     }
 
     fn pass_on(&mut self, data: &[u8]) -> Result<String, &'static str> {
-        let (listener, awaited) = (&self.listener, &mut self.awaited);
+        let (listener, awaited, resumable) =
+            (&self.listener, &mut self.awaited, &mut self.resumable);
         let mut text = String::new();
         let mut broken = None;
         let fed = self.decoder.feed(data, |mut event| match screen(listener, awaited, &mut event) {
-            Screened::Pass => event.write_to(&mut text),
+            Screened::Pass => {
+                *resumable |= event.id.as_deref().is_some_and(|id| !id.is_empty());
+                event.write_to(&mut text);
+            }
             Screened::Drop => tracing::warn!(server = %listener.server.name, "an event that is no message, or answers another request, was left out"),
             Screened::Unreadable => broken = Some("the server's list of tools cannot be read"),
         });

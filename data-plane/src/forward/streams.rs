@@ -12,7 +12,12 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use warder_shared::{id::ServerId, principal::Principal, snapshot::Snapshot, token::Claims};
 
-use crate::metrics::Metrics;
+use crate::{
+    authorize::{Call, MessageCall},
+    mcp::method::Method,
+    metrics::Metrics,
+    resolve::Equipped,
+};
 
 /// What allowed a stream to be opened.
 pub(crate) struct Dependencies {
@@ -31,7 +36,28 @@ pub(crate) struct Dependencies {
 }
 
 impl Dependencies {
-    fn hold(&self, snapshot: &Snapshot, now: DateTime<Utc>) -> bool {
+    /// What a call depends on.
+    pub(super) fn of(equipped: &Equipped) -> Self {
+        let tool = match &equipped.call {
+            Call::Message(MessageCall {
+                method: Some(Method::ToolsCall),
+                named,
+                ..
+            }) => named.clone(),
+            _ => None,
+        };
+        Self {
+            claims: equipped.identity.claims.clone(),
+            server: equipped.server.id,
+            revision: equipped.server.revision,
+            tool,
+            stored_credential: equipped.stamp.is_some(),
+            listening: matches!(equipped.call, Call::Stream),
+        }
+    }
+
+    /// Whether all of it is still there.
+    pub(super) fn hold(&self, snapshot: &Snapshot, now: DateTime<Utc>) -> bool {
         let Ok(caller) = snapshot.admit(&self.claims) else {
             return false;
         };

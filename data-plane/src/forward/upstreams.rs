@@ -13,7 +13,6 @@ use hyper_util::{
 use moka::sync::Cache;
 use warder_shared::{
     egress::{Connector, EgressRules, RootsError},
-    id::ServerId,
     snapshot::Server,
 };
 
@@ -27,8 +26,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Upstreams {
     rules: EgressRules,
     usual: Upstream,
-    /// By server, revision and connect timeout, for servers that differ from the usual.
-    special: Cache<(ServerId, u64), Arc<Upstream>>,
+    /// By roots and connect timeout in milliseconds, for servers that differ from the usual.
+    special: Cache<(Option<Arc<str>>, u32), Arc<Upstream>>,
 }
 
 impl Upstreams {
@@ -63,7 +62,7 @@ impl Upstreams {
         };
         let made = self
             .special
-            .try_get_with((server.id, server.revision), make);
+            .try_get_with((server.ca_cert.clone(), connect_ms), make);
         made.map(|client| Upstream::clone(&client))
             .map_err(|error| {
                 Rejection::new(

@@ -70,8 +70,8 @@ pub(crate) struct Params<'a> {
     pub(crate) name: Option<Cow<'a, str>>,
     /// Resource.
     pub(crate) uri: Option<Cow<'a, str>>,
-    /// Task.
-    pub(crate) task_id: Option<Cow<'a, str>>,
+    /// Whether a call is to run as a task.
+    pub(crate) task: bool,
     /// `ref.type` of a completion.
     pub(crate) reference: Option<Cow<'a, str>>,
     /// `_meta["io.modelcontextprotocol/protocolVersion"]`: the request is a modern one.
@@ -86,7 +86,6 @@ impl Params<'_> {
         match by {
             NamedBy::Name => self.name.as_deref(),
             NamedBy::Uri => self.uri.as_deref(),
-            NamedBy::TaskId => self.task_id.as_deref(),
         }
     }
 }
@@ -327,7 +326,10 @@ impl<'de> Visitor<'de> for ParamsSeed {
             match key.as_ref() {
                 "name" => params.name = Some(members.next_value_seed(Text)?),
                 "uri" => params.uri = Some(members.next_value_seed(Text)?),
-                "taskId" => params.task_id = Some(members.next_value_seed(Text)?),
+                "task" => {
+                    params.task = true;
+                    members.next_value_seed(Walk::at(2))?;
+                }
                 "ref" => {
                     (params.reference, _) = members.next_value_seed(Parts {
                         text: "type",

@@ -1,4 +1,6 @@
 //! The methods that a client may send: a closed set over all revisions (T16).
+//!
+//! `tasks/…` is not among them: a task's id is a handle that has to be sealed for its caller first (T24).
 
 /// A method of MCP.
 ///
@@ -89,16 +91,10 @@ methods! {
     ResourcesUnsubscribe "resources/unsubscribe" Request Resources,
     Complete "completion/complete" Request Reference,
     SetLevel "logging/setLevel" Request Server,
-    TasksGet "tasks/get" Request Server,
-    TasksResult "tasks/result" Request Server,
-    TasksList "tasks/list" Request Server,
-    TasksUpdate "tasks/update" Request Server,
-    TasksCancel "tasks/cancel" Request Server,
     Initialized "notifications/initialized" Notification Server,
     Cancelled "notifications/cancelled" Notification Server,
     Progress "notifications/progress" Notification Server,
     RootsListChanged "notifications/roots/list_changed" Notification Server,
-    TaskStatus "notifications/tasks/status" Notification Server,
 }
 
 impl Method {
@@ -111,8 +107,6 @@ impl Method {
                 | Self::SetLevel
                 | Self::ResourcesSubscribe
                 | Self::ResourcesUnsubscribe
-                | Self::TasksResult
-                | Self::TasksList
         )
     }
 
@@ -121,7 +115,6 @@ impl Method {
         match self {
             Self::ToolsCall | Self::PromptsGet => Some(NamedBy::Name),
             Self::ResourcesRead => Some(NamedBy::Uri),
-            Self::TasksGet | Self::TasksUpdate | Self::TasksCancel => Some(NamedBy::TaskId),
             _ => None,
         }
     }
@@ -134,8 +127,6 @@ pub(crate) enum NamedBy {
     Name,
     /// `params.uri`
     Uri,
-    /// `params.taskId`
-    TaskId,
 }
 
 #[cfg(test)]
