@@ -32,6 +32,8 @@ pub mod feed;
 pub mod resolve;
 pub mod audit_report;
 
-pub use failure::{Consequences, Failure, LostOverride, Violation, Violations, pointer_step};
+pub use failure::{
+    Consequences, Failure, LostOverride, Violation, Violations, is_transient, pointer_step,
+};
 pub use precondition::{Fingerprint, Precondition};
 pub use services::Services;

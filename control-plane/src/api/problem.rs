@@ -3,7 +3,7 @@
 use std::{error::Error, sync::Arc};
 
 use axum::{
-    extract::Request,
+    extract::{MatchedPath, Request},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -15,7 +15,7 @@ use crate::{
     accept::RequestId,
     authenticate::Unauthenticated,
     authorize::Denied,
-    service::{Consequences, Failure, Violation},
+    service::{Consequences, Failure, Violation, is_transient},
 };
 
 /// Why a request was refused: what the caller hears, and what is logged.
@@ -60,6 +60,8 @@ pub enum Kind {
     UnsupportedMediaType,
     /// The body did not arrive in time.
     RequestTimeout,
+    /// The database does not answer now; the same request may work later.
+    Unavailable,
     /// Our fault.
     Internal,
 }
@@ -137,6 +139,11 @@ impl Kind {
                 "urn:warder:problem:request-timeout",
                 "The body came too slowly",
             ),
+            Self::Unavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "urn:warder:problem:unavailable",
+                "Not available now",
+            ),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "urn:warder:problem:internal",
@@ -202,9 +209,15 @@ impl Problem {
 
     /// Something broke on our side: the caller hears the request id, the log hears the cause.
     pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let cause = cause.into();
+        let kind = if is_transient(&*cause) {
+            Kind::Unavailable
+        } else {
+            Kind::Internal
+        };
         Self {
-            cause: Some(cause.into()),
-            ..Self::new(Kind::Internal, "")
+            cause: Some(cause),
+            ..Self::new(kind, "")
         }
     }
 }
@@ -266,6 +279,11 @@ impl IntoResponse for Problem {
                 HeaderValue::from_static("Bearer realm=\"warder\""),
             );
         }
+        if self.kind == Kind::Unavailable {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         response.extensions_mut().insert(Arc::new(self));
         response
     }
@@ -277,12 +295,15 @@ impl IntoResponse for Unauthenticated {
     }
 }
 
-/// Layer: writes the body of a problem, and logs what must not be in it.
+/// Layer: writes the body of a problem, and logs what must not be in it. Who was refused is logged too:
+/// by the route's pattern, since a path names people.
 pub async fn render(request: Request, next: Next) -> Response {
     let request_id = request
         .extensions()
         .get::<RequestId>()
         .map(ToString::to_string);
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let mut response = next.run(request).await;
     let Some(problem) = response.extensions_mut().remove::<Arc<Problem>>() else {
         return response;
@@ -292,6 +313,15 @@ pub async fn render(request: Request, next: Next) -> Response {
             request.id = request_id.as_deref().unwrap_or_default(),
             error = &**cause as &dyn Error,
             "A request to the API failed"
+        );
+    } else if matches!(problem.kind, Kind::Unauthenticated | Kind::Forbidden) {
+        let (_, kind, _) = problem.kind.facts();
+        tracing::info!(
+            request.id = request_id.as_deref().unwrap_or_default(),
+            http.method = %method,
+            http.route = route.as_ref().map_or("", MatchedPath::as_str),
+            problem = kind,
+            "A request to the API was refused"
         );
     }
     let body = problem.body(request_id);

@@ -158,6 +158,17 @@ impl From<StoreError> for Failure {
 
 impl From<VaultError> for Failure {
     fn from(error: VaultError) -> Self {
-        Self::Internal(error.into())
+        match error {
+            VaultError::Store(error) => error.into(),
+            other => Self::Internal(other.into()),
+        }
     }
+}
+
+/// Whether what failed may work later without anybody changing anything: the database does not answer.
+#[must_use]
+pub fn is_transient(cause: &(dyn Error + Send + Sync + 'static)) -> bool {
+    cause
+        .downcast_ref::<StoreError>()
+        .is_some_and(StoreError::is_transient)
 }

@@ -100,7 +100,8 @@ pub(super) async fn issue(
         .await
         .map_err(|failure| match failure {
             MintFailure::Lifetime => Failure::invalid("/expires_in", failure.to_string()),
-            other => Failure::Internal(other.into()),
+            MintFailure::Store(error) => error.into(),
+            MintFailure::Keys(error) => Failure::Internal(error.into()),
         })?;
     Ok(IssuedToken {
         id: record.id,

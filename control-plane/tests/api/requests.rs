@@ -315,3 +315,15 @@ async fn the_key_set_is_public_and_may_be_cached() {
     assert_eq!(key.get("d"), None, "the private half stays");
     assert_eq!(answer.headers["cache-control"], "public, max-age=300");
 }
+
+#[tokio::test]
+async fn a_database_that_does_not_answer_is_no_defect_and_no_refusal() {
+    let scene = Scene::new().await;
+    scene.store.close().await;
+    let answer = scene
+        .get(&scene.ada, "/me")
+        .await
+        .problem(503, "unavailable");
+    assert_eq!(answer.headers["retry-after"], "1");
+    assert_eq!(answer.body.get("detail"), None, "the cause is for the log");
+}

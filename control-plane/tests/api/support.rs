@@ -29,6 +29,7 @@ pub(crate) struct Scene {
     pub(crate) router: Router,
     pub(crate) services: Services,
     pub(crate) keys: Keys,
+    pub(crate) store: Store,
     /// The administrator's token.
     pub(crate) ada: String,
     time: Arc<Mutex<DateTime<Utc>>>,
@@ -71,7 +72,7 @@ impl Scene {
         let keys = Keys::open(store.clone(), vault.clone(), settings)
             .await
             .unwrap();
-        let services = Services::new(store, vault, keys.clone(), EgressRules::default());
+        let services = Services::new(store.clone(), vault, keys.clone(), EgressRules::default());
         let ada = bootstrap::first_administrator(
             &services,
             &authorize::operator(),
@@ -88,6 +89,7 @@ impl Scene {
             router,
             services,
             keys,
+            store,
             ada,
             time,
             folder,
