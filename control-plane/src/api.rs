@@ -2,7 +2,8 @@
 //! call one use case and write the answer.
 //!
 //! **Invariant:** a handler's first argument is a [`call::Call`], so that nothing of a request is read
-//! before its caller is authenticated; and no use case can be called without a permit.
+//! before its caller is authenticated; and a use case that changes anything, or shows what is not the
+//! caller's own, cannot be called without a permit.
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 

@@ -54,7 +54,9 @@ pub struct App {
 /// # Errors
 /// When it cannot be reached, or is newer than this program.
 pub async fn migrate(config: &Config, clock: Clock) -> anyhow::Result<Store> {
-    let store = Store::connect(config.database_url.expose_secret(), clock).await.context("WARDER_DATABASE_URL")?;
+    let store = Store::connect(config.database_url.expose_secret(), clock)
+        .await
+        .context("WARDER_DATABASE_URL")?;
     store.migrate().await.context("the database's schema")?;
     Ok(store)
 }
@@ -64,18 +66,31 @@ pub async fn migrate(config: &Config, clock: Clock) -> anyhow::Result<Store> {
 /// # Errors
 /// What is wrong with the configuration, the database or the root key, in one line.
 pub async fn services(config: &Config, clock: Clock) -> anyhow::Result<Services> {
-    let root_key = config.root_key_file.as_deref().context("WARDER_ROOT_KEY_FILE is needed: it holds the vault's root key")?;
+    let root_key = config
+        .root_key_file
+        .as_deref()
+        .context("WARDER_ROOT_KEY_FILE is needed: it holds the vault's root key")?;
     let root_key = read_secret_file(root_key).context("WARDER_ROOT_KEY_FILE")?;
     let root_key = RootKey::parse(&root_key).context("WARDER_ROOT_KEY_FILE")?;
     let store = migrate(config, clock).await?;
-    let vault = Vault::open(store.clone(), root_key).await.context("the vault")?;
+    let vault = Vault::open(store.clone(), root_key)
+        .await
+        .context("the vault")?;
     let settings = KeySettings {
         issuer: config.public_url.clone(),
         audience: config.gateway_url.clone(),
-        rotation: chrono::Duration::from_std(config.signing_key_rotation).context("WARDER_SIGNING_KEY_ROTATION")?,
+        rotation: chrono::Duration::from_std(config.signing_key_rotation)
+            .context("WARDER_SIGNING_KEY_ROTATION")?,
     };
-    let keys = Keys::open(store.clone(), vault.clone(), settings).await.context("the signing keys")?;
-    Ok(Services::new(store, vault, keys, EgressRules::new(config.egress_allow.iter().copied())))
+    let keys = Keys::open(store.clone(), vault.clone(), settings)
+        .await
+        .context("the signing keys")?;
+    Ok(Services::new(
+        store,
+        vault,
+        keys,
+        EgressRules::new(config.egress_allow.iter().copied()),
+    ))
 }
 
 impl App {
@@ -85,18 +100,24 @@ impl App {
     /// What is wrong with the configuration, the database or the machine, in one line.
     pub async fn build(config: &Config, clock: Clock) -> anyhow::Result<Self> {
         config.validate()?;
-        let secrets = config.node_token_file.as_deref().context("WARDER_NODE_TOKEN_FILE is needed: pods enroll with a secret from it")?;
+        let secrets = config
+            .node_token_file
+            .as_deref()
+            .context("WARDER_NODE_TOKEN_FILE is needed: pods enroll with a secret from it")?;
         let secrets = read_secret_file(secrets).context("WARDER_NODE_TOKEN_FILE")?;
         let tls = match (&config.grpc_tls_cert_file, &config.grpc_tls_key_file) {
             (Some(cert), Some(key)) => Some(server_tls(cert, key)?),
             _ => None,
         };
         let services = services(config, clock).await?;
-        let nodes = Nodes::new(&secrets, services.keys.clone()).context("WARDER_NODE_TOKEN_FILE")?;
+        let nodes =
+            Nodes::new(&secrets, services.keys.clone()).context("WARDER_NODE_TOKEN_FILE")?;
         let mut registry = Registry::with_prefix("warder_control_plane");
         let metrics = FeedMetrics::default();
         metrics.register(&mut registry);
-        let feed = Feed::open(services.store.clone(), services.keys.clone(), metrics).await.context("the change feed")?;
+        let feed = Feed::open(services.store.clone(), services.keys.clone(), metrics)
+            .await
+            .context("the change feed")?;
         let resolver = Resolver::new(services.store.clone(), services.vault.clone(), feed.clone());
         let drain = Drain::new(config.drain_timeout);
         let routes = grpc::routes(grpc::Parts {
@@ -107,7 +128,9 @@ impl App {
             shutdown: drain.started.clone(),
         });
         let bind = async |name: &'static str, address| {
-            TcpListener::bind(address).await.with_context(|| format!("{name}: cannot listen on {address}"))
+            TcpListener::bind(address)
+                .await
+                .with_context(|| format!("{name}: cannot listen on {address}"))
         };
         let app = Self {
             services,
@@ -121,7 +144,9 @@ impl App {
             drain,
         };
         if let Some(path) = &config.addresses_file {
-            app.addresses()?.write_to(path).with_context(|| format!("WARDER_ADDRESSES_FILE: {}", path.display()))?;
+            app.addresses()?
+                .write_to(path)
+                .with_context(|| format!("WARDER_ADDRESSES_FILE: {}", path.display()))?;
         }
         Ok(app)
     }
@@ -131,7 +156,11 @@ impl App {
     /// # Errors
     /// When the system does not say.
     pub fn addresses(&self) -> anyhow::Result<BoundAddresses> {
-        Ok(BoundAddresses { http: self.http.local_addr()?, grpc: Some(self.grpc.local_addr()?), admin: self.admin.local_addr()? })
+        Ok(BoundAddresses {
+            http: self.http.local_addr()?,
+            grpc: Some(self.grpc.local_addr()?),
+            admin: self.admin.local_addr()?,
+        })
     }
 
     /// The REST API, for whoever runs it in the same process.
@@ -157,11 +186,25 @@ impl App {
     /// When the gRPC listener fails.
     pub async fn run(self) -> anyhow::Result<()> {
         let rest = self.rest();
-        let Self { services, feed, routes, tls, http, grpc, admin, registry, drain } = self;
+        let Self {
+            services,
+            feed,
+            routes,
+            tls,
+            http,
+            grpc,
+            admin,
+            registry,
+            drain,
+        } = self;
         let (readiness, tasks) = (Readiness::default(), TaskTracker::new());
         let stop_admin = Drain::new(std::time::Duration::from_secs(1));
         tasks.spawn(feed.run(drain.started.clone()));
-        tasks.spawn(jobs::run(services.store.clone(), services.keys.clone(), drain.started.clone()));
+        tasks.spawn(jobs::run(
+            services.store.clone(),
+            services.keys.clone(),
+            drain.started.clone(),
+        ));
         let admin_router = admin::router(readiness.clone(), Arc::new(registry));
         let stopping = stop_admin.clone();
         tasks.spawn(async move { serve::serve_router(admin, admin_router, &stopping).await });
@@ -177,7 +220,9 @@ impl App {
             server = server.tls_config(tls).context("the certificate for pods")?;
         }
         let incoming = TcpIncoming::from(grpc).with_nodelay(Some(true));
-        let pods = server.add_routes(routes).serve_with_incoming_shutdown(incoming, drain.started.clone().cancelled_owned());
+        let pods = server
+            .add_routes(routes)
+            .serve_with_incoming_shutdown(incoming, drain.started.clone().cancelled_owned());
         tracing::info!("serving");
         let (pods, ()) = tokio::join!(pods, serve::serve_router(http, rest, &drain));
         drain.started.cancel();
@@ -190,7 +235,8 @@ impl App {
 }
 
 fn server_tls(cert: &Path, key: &Path) -> anyhow::Result<ServerTlsConfig> {
-    let cert = std::fs::read(cert).with_context(|| format!("WARDER_GRPC_TLS_CERT_FILE: {}", cert.display()))?;
+    let cert = std::fs::read(cert)
+        .with_context(|| format!("WARDER_GRPC_TLS_CERT_FILE: {}", cert.display()))?;
     let key = read_secret_file(key).context("WARDER_GRPC_TLS_KEY_FILE")?;
     Ok(ServerTlsConfig::new().identity(Identity::from_pem(cert, key.expose_secret())))
 }

@@ -41,15 +41,27 @@ pub struct Config {
     pub node_token_file: Option<PathBuf>,
 
     /// PEM file of the certificate that pods see.
-    #[arg(long, env = "WARDER_GRPC_TLS_CERT_FILE", requires = "grpc_tls_key_file")]
+    #[arg(
+        long,
+        env = "WARDER_GRPC_TLS_CERT_FILE",
+        requires = "grpc_tls_key_file"
+    )]
     pub grpc_tls_cert_file: Option<PathBuf>,
 
     /// PEM file of that certificate's private key.
-    #[arg(long, env = "WARDER_GRPC_TLS_KEY_FILE", requires = "grpc_tls_cert_file")]
+    #[arg(
+        long,
+        env = "WARDER_GRPC_TLS_KEY_FILE",
+        requires = "grpc_tls_cert_file"
+    )]
     pub grpc_tls_key_file: Option<PathBuf>,
 
     /// Serve pods without TLS. For development on one machine only.
-    #[arg(long, env = "WARDER_GRPC_PLAINTEXT", conflicts_with = "grpc_tls_cert_file")]
+    #[arg(
+        long,
+        env = "WARDER_GRPC_PLAINTEXT",
+        conflicts_with = "grpc_tls_cert_file"
+    )]
     pub grpc_plaintext: bool,
 
     /// Private networks in which servers may be, as CIDR, separated by commas; also what may be dialed without TLS.

@@ -66,3 +66,54 @@ fn report<T, E: std::fmt::Display>(job: &'static str, result: Result<T, E>) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::Duration;
+    use warder_shared::clock::Clock;
+    use warder_shared::id::{TokenId, UserId};
+    use warder_shared::principal::Principal;
+
+    use super::*;
+    use crate::domain::TokenRecord;
+
+    #[tokio::test]
+    async fn tokens_stay_in_lists_for_a_while_after_they_expired() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("warder.db").display());
+        let clock = Clock::system();
+        let store = Store::connect(&url, clock.clone()).await.unwrap();
+        store.migrate().await.unwrap();
+        let mut kept = Vec::new();
+        let mut tx = store.begin().await.unwrap();
+        for days in [29, 31] {
+            let expires_at = clock.now() - Duration::days(days);
+            let record = TokenRecord {
+                id: TokenId::new(&clock),
+                owner: Principal::User(UserId::new(&clock)),
+                name: String::new(),
+                created_by: None,
+                created_at: expires_at,
+                expires_at,
+                retires_at: None,
+                revoked_at: None,
+            };
+            store::tokens::insert(&mut tx, &record).await.unwrap();
+            kept.push(record.id);
+        }
+        tx.commit().await.unwrap();
+        clean(&store).await.unwrap();
+        assert!(
+            store::tokens::find(&store, kept[0])
+                .await
+                .unwrap()
+                .is_some()
+        );
+        assert!(
+            store::tokens::find(&store, kept[1])
+                .await
+                .unwrap()
+                .is_none()
+        );
+    }
+}

@@ -61,10 +61,21 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             app.run().await
         }
         Command::Migrate => app::migrate(&config, clock).await.map(drop),
-        Command::Bootstrap { email, name, expires_in } => {
+        Command::Bootstrap {
+            email,
+            name,
+            expires_in,
+        } => {
             let email = email.parse().context("--email")?;
             let services = app::services(&config, clock).await?;
-            let issued = bootstrap::first_administrator(&services, &authorize::operator(), email, name, Some(expires_in)).await?;
+            let issued = bootstrap::first_administrator(
+                &services,
+                &authorize::operator(),
+                email,
+                name,
+                Some(expires_in),
+            )
+            .await?;
             writeln!(std::io::stdout(), "{}", issued.token.expose_secret())?;
             Ok(())
         }

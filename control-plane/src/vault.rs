@@ -9,7 +9,7 @@
 //!
 //! under AES-256-GCM (NIST SP 800-38D) with a random nonce. Its associated data are its own header and
 //! a [`Binding`]: table, column, row, owner, origin and revision. So a value that was moved, copied, put
-//! back from an older time or altered does not open, and no key seals more values than random nonces
+//! back alone from an older time or altered does not open, and no key seals more values than random nonces
 //! allow.
 //!
 //! **Invariant:** what cannot be opened is an error; nothing here deletes, and nothing here knows what

@@ -54,6 +54,10 @@ impl Dependents for Held {
     fn review(&self, snapshot: &Snapshot, now: DateTime<Utc>) {
         self.streams.review(snapshot, now);
     }
+
+    fn too_old(&self) {
+        self.streams.end_all();
+    }
 }
 
 /// A pod that listens but does not serve yet.
@@ -124,10 +128,10 @@ impl App {
         };
         let follower = Follower {
             live: live.clone(),
-            dependents: Held {
+            dependents: Arc::new(Held {
                 credentials: credentials.clone(),
                 streams: streams.clone(),
-            },
+            }),
             link: link.clone(),
             metrics: metrics.clone(),
             clock: clock.clone(),
@@ -220,6 +224,12 @@ impl App {
             CancellationToken::new(),
             Drain::new(std::time::Duration::from_secs(1)),
         );
+        tasks.spawn(Follower::keep_reviewing(
+            follower.live.clone(),
+            follower.dependents.clone(),
+            follower.clock.clone(),
+            stop.clone(),
+        ));
         tasks.spawn(follower.follow(journal, ready, stop.clone()));
         tasks.spawn(audit::report(
             gateway.audit.queue(),
@@ -229,11 +239,16 @@ impl App {
         let admin_router = admin::router(readiness.clone(), Arc::new(registry));
         let stopping = stop_admin.clone();
         tasks.spawn(async move { serve::serve_router(admin, admin_router, &stopping).await });
-        let draining = drain.started.clone();
+        let (draining, ended, timeout) = (drain.started.clone(), stop.clone(), drain.timeout);
         tasks.spawn(async move {
             draining.cancelled().await;
             readiness.set("draining", false);
             streams.end_listening();
+            // Who still waits for an answer then is told, while there is time to tell.
+            tokio::select! {
+                () = tokio::time::sleep(most_of(timeout)) => streams.end_all(),
+                () = ended.cancelled() => {}
+            }
         });
         tracing::info!(node = link.node(), "serving");
         serve::serve(
@@ -257,4 +272,9 @@ impl App {
         tasks.wait().await;
         tracing::info!("ended");
     }
+}
+
+/// All of the drain but a tenth.
+fn most_of(timeout: std::time::Duration) -> std::time::Duration {
+    timeout - timeout / 10
 }

@@ -128,11 +128,13 @@ pub(crate) async fn call(
         HttpMethod::POST => Call::Message(message(server, &access, &headers, body, record)?),
         HttpMethod::GET => {
             record.method("GET");
+            legacy(&headers)?;
             stream(&headers)?;
             Call::Stream
         }
         HttpMethod::DELETE => {
             record.method("DELETE");
+            legacy(&headers)?;
             Call::EndSession
         }
         _ => return Err(accept::method_not_allowed("GET, POST, DELETE, OPTIONS")),
@@ -294,13 +296,16 @@ fn mismatch(mismatch: Mismatch) -> Rejection {
     }
 }
 
-/// GET asks for a stream of events, in a revision that has one.
+/// GET and DELETE are of the legacy era.
+fn legacy(headers: &HeaderMap) -> Result<(), Rejection> {
+    match mirror::revision(headers).map_err(mismatch)? {
+        Some(revision) if revision.is_modern() => Err(accept::method_not_allowed("POST")),
+        _ => Ok(()),
+    }
+}
+
+/// GET asks for a stream of events.
 fn stream(headers: &HeaderMap) -> Result<(), Rejection> {
-    let modern = headers
-        .get(mirror::PROTOCOL_VERSION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(Revision::parse)
-        .is_some_and(Revision::is_modern);
     let events = headers.get_all(header::ACCEPT).iter().any(|value| {
         value.to_str().is_ok_and(|value| {
             value.split(',').any(|kind| {
@@ -311,9 +316,6 @@ fn stream(headers: &HeaderMap) -> Result<(), Rejection> {
             })
         })
     });
-    if modern {
-        return Err(accept::method_not_allowed("POST"));
-    }
     if events {
         Ok(())
     } else {

@@ -71,6 +71,7 @@ impl Forwarder {
         let unchanged = view.version() == equipped.version
             || streams::Dependencies::of(equipped).hold(&view.snapshot, self.clock.now());
         if !unchanged {
+            equipped.identity.clone().again(&view.snapshot)?;
             return Err(Rejection::not_found().because("withdrawn while the call was on its way"));
         }
         if equipped

@@ -91,7 +91,11 @@ async fn layers(
     let mut credential = HeaderMap::new();
     let mut stamp = None;
     if auth_needed || server.outbound.additional_headers {
-        let (stored, stored_stamp) = credentials.get(identity, server).await?;
+        let (mut stored, mut stored_stamp) = credentials.get(identity, server).await?;
+        if !stored_stamp.is_current() {
+            // It changed while it was fetched.
+            (stored, stored_stamp) = credentials.get(identity, server).await?;
+        }
         stamp = Some(stored_stamp);
         credential.extend(stored.additional.iter().cloned());
         if auth_needed && !stored.missing.is_empty() {

@@ -188,7 +188,7 @@ class Bench:
         self.count(process, "on")
         self.loadgen(port, 200, 5, 1)
         self.count(process, "off")
-        self.stop(process, signal.SIGINT)
+        self.stop(process)
         totals = re.findall(r"^(?:summary|totals): (\d+)", output.read_text(), re.M)
         return int(totals[0]) / 1000
 

@@ -10,7 +10,10 @@ use source::{files, modules_used, read, root};
 const DATA_PLANE: &[(&str, &[&str])] = &[
     ("accept", &["error"]),
     ("authenticate", &["accept", "error"]),
-    ("authorize", &["accept", "audit", "authenticate", "error", "mcp", "sync"]),
+    (
+        "authorize",
+        &["accept", "audit", "authenticate", "error", "mcp", "sync"],
+    ),
     (
         "resolve",
         &[

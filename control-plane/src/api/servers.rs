@@ -3,7 +3,7 @@
 use axum::{Json, http::StatusCode};
 use serde::{Deserialize, de::IgnoredAny};
 use utoipa::ToSchema;
-use warder_shared::policy::ToolPolicy;
+use warder_shared::{name::InvalidName, policy::ToolPolicy};
 
 use crate::{
     api::{
@@ -169,7 +169,10 @@ pub async fn put(
     Conditions(precondition): Conditions,
     Body(body): Body<PutServer>,
 ) -> Result<Tagged<ServerView>, Problem> {
-    let permit = authorize::put_server(&services, &caller, &name).await?;
+    let name = name
+        .parse()
+        .map_err(|error: InvalidName| Problem::invalid("name", error.to_string()))?;
+    let permit = authorize::put_server(&services, &caller, name).await?;
     let (created, server) = servers::put(
         &services,
         &permit,

@@ -119,17 +119,12 @@ pub async fn managed(
 pub async fn put_server(
     services: &Services,
     caller: &Caller,
-    name: &str,
+    name: ServerName,
 ) -> Result<Permit<PutTarget>, Denied> {
     const NEEDS_ADMIN: Denied = Denied::Forbidden {
         needs: "the role admin, or mcp-server-manager on an existing server",
     };
     let mut tx = services.store.begin_read().await?;
-    let name: ServerName = match name.parse() {
-        Ok(name) => name,
-        Err(_) if caller.is_admin() => return Err(UNKNOWN),
-        Err(_) => return Err(NEEDS_ADMIN),
-    };
     let current = match see(&mut tx, caller, name.as_str()).await {
         Ok(seen) if seen.manages => Some(seen.server),
         Ok(_) => return Err(NEEDS_MANAGER),

@@ -31,7 +31,7 @@ pub(super) fn label(text: &str) -> Result<(), TextError> {
 /// [`TextError`].
 pub(super) fn prose(text: &str) -> Result<(), TextError> {
     check(text, MAX_PROSE, |character| {
-        matches!(character, '\n' | '\t')
+        matches!(character, '\n' | '\r' | '\t')
     })
 }
 

@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -37,15 +37,17 @@ const IDLE: u8 = 0;
 const ENDED: u8 = 1;
 /// A head has begun.
 const HEAD: u8 = 2;
-/// A request is being answered.
+/// Requests are being answered: one, or over HTTP/2 many.
 const BUSY: u8 = 3;
-/// Many requests may be, over HTTP/2.
-const HTTP2: u8 = 4;
 
 /// What the connection and its requests tell each other.
 #[derive(Debug, Default)]
 struct Tap {
     phase: AtomicU8,
+    /// Set with the first request over HTTP/2, whose frames come whether there are requests or not.
+    http2: AtomicBool,
+    /// Requests that are being answered.
+    exchanges: AtomicUsize,
     head: Mutex<Vec<u8>>,
 }
 
@@ -60,14 +62,18 @@ pub(crate) struct Exchange(Connection);
 impl Connection {
     /// A request's head is complete.
     pub(crate) fn exchange(&self, http2: bool) -> Exchange {
-        self.0
-            .phase
-            .store(if http2 { HTTP2 } else { BUSY }, Ordering::Release);
+        self.0.http2.store(http2, Ordering::Release);
+        self.0.exchanges.fetch_add(1, Ordering::AcqRel);
+        self.0.phase.store(BUSY, Ordering::Release);
         Exchange(self.clone())
     }
 
+    fn is_awaiting(&self) -> bool {
+        self.0.phase.load(Ordering::Acquire) < HEAD && !self.0.http2.load(Ordering::Acquire)
+    }
+
     fn note(&self, bytes: &[u8]) {
-        if self.0.phase.load(Ordering::Acquire) > HEAD {
+        if self.0.phase.load(Ordering::Acquire) > HEAD || self.0.http2.load(Ordering::Acquire) {
             return;
         }
         self.0.phase.store(HEAD, Ordering::Release);
@@ -104,7 +110,7 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         let tap = &self.0.0;
-        if tap.phase.load(Ordering::Acquire) == BUSY {
+        if tap.exchanges.fetch_sub(1, Ordering::AcqRel) == 1 {
             tap.head
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -203,7 +209,7 @@ impl AsyncRead for GuardedIo {
         let before = buffer.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buffer) {
             Poll::Ready(outcome) => {
-                if self.connection.0.phase.load(Ordering::Acquire) < HEAD {
+                if self.connection.is_awaiting() {
                     // The first bytes of a head: its deadline counts from here.
                     self.since = Instant::now();
                     self.fresh = false;

@@ -191,6 +191,7 @@ fn listener(equipped: &Equipped) -> Listener {
         server: equipped.server.clone(),
         caller: equipped.identity.caller.clone(),
         listening: matches!(equipped.call, Call::Stream),
+        legacy: !matches!(&equipped.call, Call::Message(message) if message.agreed.is_modern()),
     }
 }
 
@@ -211,16 +212,9 @@ fn events(
         .retry_after(Duration::from_secs(10))
     })?;
     // What allowed it may have gone since it was asked for, before the stream was noted.
-    if equipped
-        .stamp
-        .as_ref()
-        .is_some_and(|stamp| !stamp.is_current())
-    {
+    if forwarder.still_allowed(equipped).is_err() {
         guard.ended.cancel();
     }
-    forwarder
-        .streams
-        .review(&forwarder.live.view().snapshot, forwarder.clock.now());
     let awaited = equipped.call.id().map(|id| Awaited {
         id: id.to_owned(),
         tool,

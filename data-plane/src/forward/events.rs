@@ -36,6 +36,8 @@ pub(super) struct Listener {
     pub(super) caller: Caller,
     /// Whether this is a GET stream, which may carry any answer.
     pub(super) listening: bool,
+    /// Whether the revision knows resumption.
+    pub(super) legacy: bool,
 }
 
 impl Listener {
@@ -130,7 +132,8 @@ impl EventStream {
                     }
                 }
                 // The rest may be asked for on another stream (2025-11-25): that is no failure.
-                Poll::Ready(None | Some(Err(_))) if self.resumable => {
+                Poll::Ready(ended @ (None | Some(Err(_)))) if self.resumable => {
+                    self.cut_off = ended.map(|_| "the server's stream broke off");
                     self.over = true;
                     return Poll::Ready(None);
                 }
@@ -204,7 +207,7 @@ impl EventStream {
         let mut broken = None;
         let fed = self.decoder.feed(data, |mut event| match screen(listener, awaited, &mut event) {
             Screened::Pass => {
-                *resumable |= event.id.as_deref().is_some_and(|id| !id.is_empty());
+                *resumable |= listener.legacy && event.id.as_deref().is_some_and(|id| !id.is_empty());
                 event.write_to(&mut text);
             }
             Screened::Drop => tracing::warn!(server = %listener.server.name, "an event that is no message, or answers another request, was left out"),

@@ -1,9 +1,9 @@
 //! Open streams, and what each of them depends on (T27, AC-5).
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -31,7 +31,8 @@ pub(crate) struct Dependencies {
     pub(crate) tool: Option<String>,
     /// Whether a stored credential was sent.
     pub(crate) stored_credential: bool,
-    /// Whether it is the server's own stream (GET), which a drain ends at once.
+    /// Whether it is a stream of the server's own messages (GET, or `subscriptions/listen`), which a drain ends at
+    /// once.
     pub(crate) listening: bool,
 }
 
@@ -52,7 +53,7 @@ impl Dependencies {
             revision: equipped.server.revision,
             tool,
             stored_credential: equipped.stamp.is_some(),
-            listening: matches!(equipped.call, Call::Stream),
+            listening: is_listening(&equipped.call),
         }
     }
 
@@ -77,14 +78,31 @@ impl Dependencies {
     }
 }
 
-/// Most streams of the servers' own messages (GET) that one caller has open here (T67).
+/// Most streams of the servers' own messages that one caller has open here (T67).
 const MAX_LISTENING: usize = 50;
+
+fn is_listening(call: &Call) -> bool {
+    match call {
+        Call::Stream => true,
+        Call::Message(message) => message.method == Some(Method::Listen),
+        Call::EndSession => false,
+    }
+}
 
 /// Every open stream of this pod.
 pub(crate) struct Streams {
-    open: Mutex<HashMap<u64, (Dependencies, CancellationToken)>>,
+    open: Mutex<Open>,
     next: AtomicU64,
     metrics: Metrics,
+}
+
+#[derive(Default)]
+struct Open {
+    streams: HashMap<u64, (Dependencies, CancellationToken)>,
+    /// How many of them each caller listens on.
+    listening: HashMap<Principal, usize>,
+    /// Whether the pod is about to end: who listens now is sent away at once.
+    draining: bool,
 }
 
 /// One open stream; it is forgotten when this is dropped.
@@ -109,22 +127,28 @@ impl Streams {
     pub(crate) fn open(self: &Arc<Self>, dependencies: Dependencies) -> Option<StreamGuard> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let ended = CancellationToken::new();
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.lock();
         if dependencies.listening {
-            let caller = dependencies.claims.sub;
-            let alike =
-                |(other, _): &&(Dependencies, _)| other.listening && other.claims.sub == caller;
-            if open.values().filter(alike).count() >= MAX_LISTENING {
+            let count = open.listening.entry(dependencies.claims.sub).or_default();
+            if *count >= MAX_LISTENING {
                 return None;
             }
+            *count += 1;
+            if open.draining {
+                ended.cancel();
+            }
         }
-        open.insert(number, (dependencies, ended.clone()));
+        open.streams.insert(number, (dependencies, ended.clone()));
         self.metrics.open_streams.inc();
         Some(StreamGuard {
             streams: self.clone(),
             number,
             ended,
         })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends every stream that the snapshot does not allow (any more).
@@ -146,17 +170,28 @@ impl Streams {
         self.end(|dependencies| dependencies.stored_credential);
     }
 
-    /// Ends the streams that nobody waits at the other end of.
+    /// Ends the streams that nobody waits for an answer on, and those that are still to come.
     pub(crate) fn end_listening(&self) {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.values()
+        let mut open = self.lock();
+        open.draining = true;
+        open.streams
+            .values()
             .filter(|(dependencies, _)| dependencies.listening)
             .for_each(|(_, ended)| ended.cancel());
     }
 
+    /// Ends every stream, whoever waits: the pod cannot go on with any.
+    pub(crate) fn end_all(&self) {
+        self.lock()
+            .streams
+            .values()
+            .for_each(|(_, ended)| ended.cancel());
+    }
+
     fn end(&self, is_over: impl Fn(&Dependencies) -> bool) {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = self.lock();
         for (_, ended) in open
+            .streams
             .values()
             .filter(|(dependencies, ended)| !ended.is_cancelled() && is_over(dependencies))
         {
@@ -168,11 +203,16 @@ impl Streams {
 
 impl Drop for StreamGuard {
     fn drop(&mut self) {
-        self.streams
-            .open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.number);
+        let mut open = self.streams.lock();
+        if let Some((dependencies, _)) = open.streams.remove(&self.number)
+            && dependencies.listening
+            && let Entry::Occupied(mut count) = open.listening.entry(dependencies.claims.sub)
+        {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
         self.streams.metrics.open_streams.dec();
     }
 }

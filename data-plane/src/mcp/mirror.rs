@@ -56,18 +56,11 @@ impl Agreed {
 /// # Errors
 /// The first [`Mismatch`] in the order of the specification's checks.
 pub(crate) fn check(headers: &HeaderMap, message: &Message<'_>) -> Result<Agreed, Mismatch> {
-    let version = single(headers, PROTOCOL_VERSION)?;
     let claim = message.params.revision.as_deref();
-    if claim.is_some() && version != claim {
+    if claim.is_some() && single(headers, PROTOCOL_VERSION)? != claim {
         return Err(Mismatch::Header("MCP-Protocol-Version"));
     }
-    let revision = match version {
-        None => None,
-        Some(version) => Some(
-            Revision::parse(version)
-                .ok_or_else(|| Mismatch::UnsupportedVersion(version.to_owned()))?,
-        ),
-    };
+    let revision = revision(headers)?;
     let modern = revision.is_some_and(Revision::is_modern);
     let (method, is_request) = (message.method(), message.id().is_some());
     if modern && is_request && (claim.is_none() || !message.params.capabilities) {
@@ -106,6 +99,18 @@ pub(crate) fn check(headers: &HeaderMap, message: &Message<'_>) -> Result<Agreed
         revision,
         method_mirrored: mirrored.is_some(),
     })
+}
+
+/// The revision that a request names in its header.
+///
+/// # Errors
+/// [`Mismatch`] for a repeated header, or a revision that is not one.
+pub(crate) fn revision(headers: &HeaderMap) -> Result<Option<Revision>, Mismatch> {
+    let version = single(headers, PROTOCOL_VERSION)?;
+    let parse = |version: &str| {
+        Revision::parse(version).ok_or_else(|| Mismatch::UnsupportedVersion(version.to_owned()))
+    };
+    version.map(parse).transpose()
 }
 
 /// The one value of a header, without surrounding white space.

@@ -40,12 +40,18 @@ pub(crate) trait Dependents: Send + Sync + 'static {
 
     /// The snapshot was replaced, or time has passed.
     fn review(&self, snapshot: &Snapshot, now: DateTime<Utc>);
+
+    /// The snapshot is too old to decide on.
+    fn too_old(&self);
 }
+
+/// How often what is open is looked at, whether the control plane is heard or not: tokens expire by themselves.
+const REVIEW_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Everything that a change has to reach.
 pub(crate) struct Follower<D> {
     pub(crate) live: Arc<Live>,
-    pub(crate) dependents: D,
+    pub(crate) dependents: Arc<D>,
     pub(crate) link: Arc<Link>,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
@@ -94,6 +100,28 @@ impl<D: Dependents> Follower<D> {
             tokio::select! {
                 () = tokio::time::sleep(self.pause(failures)) => {}
                 () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// Reviews what is open, until `stop`.
+    pub(crate) async fn keep_reviewing(
+        live: Arc<Live>,
+        dependents: Arc<D>,
+        clock: Clock,
+        stop: CancellationToken,
+    ) {
+        let mut interval = tokio::time::interval(REVIEW_INTERVAL);
+        loop {
+            tokio::select! {
+                _ = interval.tick() => {}
+                () = stop.cancelled() => return,
+            }
+            let now = clock.now();
+            if live.is_fresh(now) {
+                dependents.review(&live.view().snapshot, now);
+            } else {
+                dependents.too_old();
             }
         }
     }

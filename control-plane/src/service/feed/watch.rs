@@ -94,7 +94,14 @@ impl Watcher {
 
     /// Brings a follower from a version to the state.
     async fn catch_up(&mut self, version: i64) {
-        let current = self.feed.version();
+        let mut current = self.feed.version();
+        if version > current {
+            // It may have heard of a commit from another replica before this one did.
+            if let Err(error) = self.feed.refresh().await {
+                tracing::warn!("the change feed is behind one of its pods: {error}");
+            }
+            current = self.feed.version();
+        }
         if version == current {
             return self.send(version, false, Vec::new());
         }

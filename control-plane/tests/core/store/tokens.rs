@@ -107,7 +107,7 @@ pub(crate) async fn a_token_is_revoked_once(scene: Scene) {
     let known = tokens::revoked_unexpired(&scene.store, scene.time.now())
         .await
         .unwrap();
-    assert_eq!(known, [found.clone()]);
+    assert_eq!(known, std::slice::from_ref(&found));
     let known = tokens::revoked_unexpired(&scene.store, found.expires_at)
         .await
         .unwrap();
