@@ -190,7 +190,7 @@ class Bench:
         self.count(process, "off")
         self.stop(process)
         totals = re.findall(r"^(?:summary|totals): (\d+)", output.read_text(), re.M)
-        return int(totals[0]) / 1000
+        return int(totals[-1]) / 1000
 
     @staticmethod
     def count(process, switch):

@@ -8,6 +8,7 @@ mod first_call;
 mod sessions;
 mod revocation;
 mod static_stability;
+mod withdrawn;
 mod drain;
 mod outbound;
 mod client_headers;

@@ -2,11 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::TimeDelta;
 use warder_shared::id::{ServerId, TeamId, UserId};
 use warder_shared::policy::{Grant, Role};
 use warder_shared::principal::Subject;
 use warder_shared::proto::v1::change::Change as Wire;
 use warder_shared::proto::{self, v1};
+use warder_shared::token::LEEWAY_SECONDS;
 
 use super::FeedFailure;
 use super::state::{Entity, Loaded, distinct, entity};
@@ -22,9 +24,10 @@ pub(super) async fn everything(tx: &mut Tx, keys: &Keys) -> Result<Vec<Loaded>, 
         Entity::Keys,
         Wire::Keys(keys.message(tx).await?),
     )];
+    // Pods accept a token for a little longer than it says.
     let now = tx.now();
     loaded.extend(
-        tokens::revoked_unexpired(&mut *tx, now)
+        tokens::revoked_unexpired(&mut *tx, now - TimeDelta::seconds(LEEWAY_SECONDS))
             .await?
             .iter()
             .map(revoked_token),
