@@ -61,7 +61,7 @@ pub(crate) struct MessageCall {
     pub(crate) id: Option<String>,
     /// `None` for a response to the server.
     pub(crate) method: Option<Method>,
-    /// The tool, prompt, resource or task that it names.
+    /// The tool, prompt or resource that it names.
     pub(crate) named: Option<String>,
     /// What headers and body agree on.
     pub(crate) agreed: Agreed,
@@ -75,18 +75,11 @@ pub(crate) struct Session {
     pub(crate) upstream: String,
 }
 
-impl MessageCall {
-    /// What `Rejection` answers to.
-    pub(crate) fn id(&self) -> Option<&str> {
-        self.id.as_deref()
-    }
-}
-
 impl Call {
     /// JSON text of the request's id.
     pub(crate) fn id(&self) -> Option<&str> {
         match self {
-            Self::Message(message) => message.id(),
+            Self::Message(message) => message.id.as_deref(),
             Self::Stream | Self::EndSession => None,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use warder_shared::clock::Clock;
@@ -42,7 +43,7 @@ pub(crate) async fn handle(
     let id = gateway.ids.next(now);
     let mut record = gateway.audit.open(id, now);
     let exposing = accept::expose_to_origin(&gateway.gate, request.headers());
-    let mut response = match call(gateway, &exchange, request, &mut record).await {
+    let mut response = match call(gateway, &exchange, request, now, &mut record).await {
         Ok(response) => {
             record.answered(response.status().as_u16());
             response
@@ -63,13 +64,13 @@ async fn call(
     gateway: &Gateway,
     exchange: &accept::Exchange,
     request: Request<Incoming>,
+    now: DateTime<Utc>,
     record: &mut Record,
 ) -> Result<Response<AnswerBody>, Rejection> {
     let accepted = match accept::check(&gateway.gate, exchange, request)? {
         Verdict::Call(accepted) => *accepted,
         Verdict::Answer(response) => return Ok(response.map(AnswerBody::Whole)),
     };
-    let now = gateway.clock.now();
     if !gateway.live.is_fresh(now) {
         return Err(Rejection::unavailable(
             ErrorType::Overloaded,

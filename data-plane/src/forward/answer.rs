@@ -97,12 +97,7 @@ fn judge(
     headers: &HeaderMap,
 ) -> Result<StatusCode, Rejection> {
     let bad = |message: &'static str| {
-        Rejection::new(
-            StatusCode::BAD_GATEWAY,
-            ErrorType::UpstreamUnavailable,
-            message,
-        )
-        .because(format!("the server answered {}", status.as_u16()))
+        unusable(message).because(format!("the server answered {}", status.as_u16()))
     };
     let asks = equipped.call.id().is_some();
     match status.as_u16() {
@@ -159,13 +154,7 @@ fn session(
     equipped: &Equipped,
     upstream: &HeaderValue,
 ) -> Result<HeaderValue, Rejection> {
-    let unusable = || {
-        Rejection::new(
-            StatusCode::BAD_GATEWAY,
-            ErrorType::UpstreamUnavailable,
-            "the server's session id cannot be used",
-        )
-    };
+    let unusable = || unusable("the server's session id cannot be used");
     let upstream = upstream.to_str().map_err(|_| unusable())?;
     let sealed = match &equipped.session {
         Some(session) if session.upstream == upstream => session.sealed.clone(),
@@ -228,8 +217,8 @@ fn events(
     ))
 }
 
-/// Largest answer that is checked before it is passed on. A larger one, which only a tool's result can be, is
-/// passed on as it comes.
+/// Largest answer, other than a list of tools, that is checked before it is passed on. A larger one is passed on
+/// as it comes.
 const CHECKED: usize = 1024 * 1024;
 
 async fn json(
