@@ -1,8 +1,9 @@
 //! Compiles `proto/` with protox, so no `protoc` binary is needed.
 use std::path::PathBuf;
 
+// Cargo runs this in the folder of the crate; a path baked in would be that of another checkout.
 fn main() -> anyhow::Result<()> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../proto");
+    let root = PathBuf::from("../proto");
     println!("cargo:rerun-if-changed={}", root.display());
     let files = ["nodes", "snapshot", "credentials", "audit"];
     let descriptors =
