@@ -1,9 +1,13 @@
 """Who may talk to whom, and where people come in."""
 
+import re
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 
 from conftest import Rendered
 from helm import REQUIRED, merged
+
+ADDRESS_RS = Path(__file__).parents[2] / "shared/src/egress/address.rs"
 
 
 def ports(rule):
@@ -47,6 +51,36 @@ def test_the_gateway_reaches_the_control_plane_and_public_servers_only(default):
         assert admits(upstreams, public), public
     for private in ("10.1.2.3", "169.254.169.254", "192.168.0.1", "172.20.0.1", "100.64.0.1", "127.0.0.1", "fd00::1", "fe80::1", "::1"):
         assert not admits(upstreams, private), private
+
+
+def refused_by_the_process():
+    """The networks that the egress rules refuse, read from their source."""
+    networks = set()
+    source = ADDRESS_RS.read_text().replace("Ipv6Addr::UNSPECIFIED", "Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 0)")
+    for version, parts, length in re.findall(r"\(Ipv([46])Addr::new\(([^)]*)\), (\d+)\)", source):
+        values = [int(part, 0) for part in parts.split(",")]
+        address = ".".join(map(str, values)) if version == "4" else ":".join(f"{value:x}" for value in values)
+        networks.add(ip_network(f"{address}/{length}"))
+    return networks
+
+
+def test_t50_the_policies_refuse_the_same_networks_as_the_processes(default):
+    refused = refused_by_the_process()
+    assert len(refused) == 29
+    for plane in ("warder-gateway", "warder-control-plane"):
+        [peers] = peers_of_port(default.one("NetworkPolicy", plane), "egress", None)
+        excluded = [network for peer in peers for network in peer["ipBlock"]["except"]]
+        assert {ip_network(network) for network in excluded} == refused, plane
+        assert len(excluded) == len(refused), plane
+
+
+def test_the_control_plane_reaches_identity_providers(default, production):
+    [upstreams] = peers_of_port(default.one("NetworkPolicy", "warder-control-plane"), "egress", None)
+    assert admits(upstreams, "93.184.215.14") and not admits(upstreams, "10.20.0.7")
+    rules = peers_of_port(production.one("NetworkPolicy", "warder-control-plane"), "egress", None)
+    assert [peer["ipBlock"]["cidr"] for peer in rules[1]] == ["10.20.0.0/16"]
+    closed = Rendered(merged(REQUIRED, {"controlPlane": {"networkPolicy": {"publicUpstreams": False}}}))
+    assert peers_of_port(closed.one("NetworkPolicy", "warder-control-plane"), "egress", None) == []
 
 
 def test_allowed_networks_are_opened_in_the_policy_too():

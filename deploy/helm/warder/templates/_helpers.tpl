@@ -227,6 +227,32 @@ readinessProbe:
 {{- end -}}
 {{- end -}}
 
+{{/*
+Egress to whatever the process itself may dial: (dict "public" true "allow" "CIDR,…"). Public addresses are all but the
+networks that the process refuses by itself (shared/src/egress/address.rs), where a fault of the process cannot reach.
+*/}}
+{{- define "warder.upstreamEgress" -}}
+{{- if .public }}
+- to:
+    - ipBlock:
+        cidr: 0.0.0.0/0
+        except: [0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.0.0.0/24, 192.0.2.0/24, 192.88.99.0/24, 192.168.0.0/16, 198.18.0.0/15, 198.51.100.0/24, 203.0.113.0/24, 224.0.0.0/4, 240.0.0.0/4]
+    - ipBlock:
+        cidr: ::/0
+        except: ["::/96", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"]
+  ports:
+    - {protocol: TCP}
+{{- end }}
+{{- with compact (splitList "," .allow) }}
+- to:
+    {{- range . }}
+    - ipBlock: {cidr: {{ include "warder.cidr" . | quote }}}
+    {{- end }}
+  ports:
+    - {protocol: TCP}
+{{- end }}
+{{- end -}}
+
 {{/* A network as a NetworkPolicy wants it; WARDER_EGRESS_ALLOW takes a single address without its prefix length too. */}}
 {{- define "warder.cidr" -}}
 {{- if contains "/" . -}}{{ . }}{{- else if contains ":" . -}}{{ . }}/128{{- else -}}{{ . }}/32{{- end -}}
