@@ -108,7 +108,8 @@ impl Upstream {
 }
 
 /// The interpreter of the virtual environment that `make` installs the Python requirements in.
-pub(crate) fn python() -> std::path::PathBuf {
+#[must_use]
+pub fn python() -> std::path::PathBuf {
     let path = tests_folder().join(".cache/venv/bin/python");
     assert!(
         path.exists(),

@@ -70,6 +70,10 @@ pub(crate) struct Params<'a> {
     pub(crate) name: Option<Cow<'a, str>>,
     /// Resource.
     pub(crate) uri: Option<Cow<'a, str>>,
+    /// JSON text, a string, of the place in a list that an earlier page ended at.
+    pub(crate) cursor: Option<&'a str>,
+    /// JSON text, a string, of what the server wants to see again (2026-07-28, multi round-trip requests).
+    pub(crate) request_state: Option<&'a str>,
     /// Whether a call is to run as a task.
     pub(crate) task: bool,
     /// `ref.type` of a completion.
@@ -98,7 +102,7 @@ pub(crate) enum Malformed {
     NotJson,
     /// JSON, but not one strict JSON-RPC 2.0 message.
     #[error(
-        "the body must be one JSON-RPC 2.0 message: no batch, no member twice or in another case, nested at most 64 deep, a string or integer id where the method asks for an answer"
+        "the body must be one JSON-RPC 2.0 message: no batch, no member twice or in another spelling, nested at most 64 deep, a string or safe integer as id where the method asks for an answer"
     )]
     NotAMessage,
 }
@@ -216,16 +220,22 @@ const META: [&str; 5] = [
     "progressToken",
 ];
 
-/// Whether a parser that folds case (or compatibility forms) would take `name` for one of `known` (T14).
+/// Whether a parser that folds case or compatibility forms, or that also takes the words of a name joined by underscores
+/// (the Python SDK's models do), would take `name` for one of `known` (T14).
 fn is_twin(name: &str, known: &[&str]) -> bool {
     if known.contains(&name) {
         return false;
     }
     if name.is_ascii() {
-        return known.iter().any(|known| known.eq_ignore_ascii_case(name));
+        return known.iter().any(|known| folded(known).eq(folded(name)));
     }
-    let folded: String = name.nfkc().flat_map(char::to_lowercase).nfkc().collect();
-    known.iter().any(|known| known.to_lowercase() == folded)
+    let name: String = name.nfkc().flat_map(char::to_lowercase).nfkc().collect();
+    known.iter().any(|known| folded(known).eq(folded(&name)))
+}
+
+fn folded(name: &str) -> impl Iterator<Item = char> {
+    let words = name.chars().filter(|&character| character != '_');
+    words.map(|character| character.to_ascii_lowercase())
 }
 
 /// Notes a member name and refuses a second or a folded one.
@@ -235,7 +245,9 @@ fn note<'de, E: serde::de::Error>(
     known: &[&str],
 ) -> Result<(), E> {
     if is_twin(&key, known) {
-        return Err(E::custom("a member differs from a known one only in case"));
+        return Err(E::custom(
+            "a member differs from a known one only in its spelling",
+        ));
     }
     seen.insert(key)
 }
@@ -286,18 +298,31 @@ impl<'de> Visitor<'de> for EnvelopeSeed {
     }
 }
 
-/// A string or an integer; MCP forbids null, JSON-RPC discourages fractions.
+/// Largest integer that every reader keeps as it is, those too that make a double of each number (RFC 8259 section 6).
+const MAX_SAFE: u64 = (1 << 53) - 1;
+
+/// A string or an integer; MCP forbids null, JSON-RPC discourages fractions. There is no minus zero: some readers lose
+/// its sign, others its type.
 fn id<E: serde::de::Error>(text: &str) -> Result<&str, E> {
-    let integer = || {
-        text.strip_prefix('-')
-            .unwrap_or(text)
-            .bytes()
-            .all(|byte| byte.is_ascii_digit())
-    };
-    if text.len() <= 1024 && (text.starts_with('"') || integer()) {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let safe = digits.bytes().all(|byte| byte.is_ascii_digit())
+        && digits.parse().is_ok_and(|number: u64| number <= MAX_SAFE)
+        && text != "-0";
+    // Escapes that are no characters are told by reading them.
+    let string = || text.len() <= 1024 && matches!(text_or_none::<E>(text), Ok(Some(_)));
+    if safe || string() {
         Ok(text)
     } else {
         Err(E::custom("not an id"))
+    }
+}
+
+/// A handle that the server gave: a string, or nothing. There are readers that lose digits of numbers.
+fn handle<E: serde::de::Error>(value: &RawValue) -> Result<Option<&str>, E> {
+    match text_or_none::<E>(value.get())? {
+        Some(_) => Ok(Some(value.get())),
+        None if value.get() == "null" => Ok(None),
+        None => Err(E::custom("not a handle")),
     }
 }
 
@@ -326,6 +351,8 @@ impl<'de> Visitor<'de> for ParamsSeed {
             match key.as_ref() {
                 "name" => params.name = Some(members.next_value_seed(Text)?),
                 "uri" => params.uri = Some(members.next_value_seed(Text)?),
+                "cursor" => params.cursor = handle(members.next_value()?)?,
+                "requestState" => params.request_state = handle(members.next_value()?)?,
                 "task" => {
                     params.task = true;
                     members.next_value_seed(Walk::at(2))?;
@@ -408,3 +435,5 @@ fn text_or_none<'de, E: serde::de::Error>(value: &'de str) -> Result<Option<Cow<
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod differential;

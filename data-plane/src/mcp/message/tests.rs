@@ -100,7 +100,7 @@ fn t13_a_member_twice_is_refused_wherever_it_stands() {
 }
 
 #[test]
-fn t14_a_member_in_another_case_is_refused() {
+fn t14_a_member_in_another_spelling_is_refused() {
     for body in [
         r#"{"jsonrpc":"2.0","id":1,"method":"ping","Method":"tools/call"}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"ping","PARAMS":{}}"#,
@@ -110,6 +110,8 @@ fn t14_a_member_in_another_case_is_refused() {
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","Arguments":{}}}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","tasK":{}}}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_Meta":{}}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"meta":{}}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","request_state":"b"}}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{"io.modelcontextprotocol/ProtocolVersion":"2026-07-28"}}}"#,
     ] {
         assert_eq!(refused(body), Malformed::NotAMessage, "{body}");
@@ -128,6 +130,11 @@ fn t16_a_request_without_id_and_a_notification_with_one_are_refused() {
         r#"{"jsonrpc":"2.0","id":null,"method":"tools/call","params":{"name":"a"}}"#,
         r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#,
         r#"{"jsonrpc":"2.0","id":1e3,"method":"ping"}"#,
+        r#"{"jsonrpc":"2.0","id":9007199254740992,"method":"ping"}"#,
+        r#"{"jsonrpc":"2.0","id":-9007199254740992,"method":"ping"}"#,
+        r#"{"jsonrpc":"2.0","id":-0,"method":"ping"}"#,
+        r#"{"jsonrpc":"2.0","id":"\ud800","method":"ping"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":7}}"#,
         r#"{"jsonrpc":"2.0","id":true,"method":"ping"}"#,
         r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"notifications/initialized"}"#,
