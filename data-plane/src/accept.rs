@@ -20,8 +20,10 @@ use uuid::Uuid;
 
 use crate::error::{ErrorType, Rejection};
 
+pub(crate) use cors::public as readable_by_all;
 pub(crate) use gate::Gate;
 pub(crate) use guarded_io::Exchange;
+pub(crate) use route::{Document, server as server_of};
 
 /// A request that passed every check that needs to know nobody.
 pub(crate) struct Accepted {
@@ -37,6 +39,8 @@ pub(crate) struct Accepted {
 pub(crate) enum Verdict {
     /// It goes on.
     Call(Box<Accepted>),
+    /// It asks for a document that everyone may read.
+    Document(Document),
     /// It is answered here: a preflight.
     Answer(Response<Bytes>),
 }
@@ -53,6 +57,9 @@ pub(crate) fn check(
     let (parts, body) = request.into_parts();
     framing(&parts, exchange)?;
     gate.host(&parts)?;
+    if let Some(document) = route::document(parts.uri.path()) {
+        return public(&parts, document);
+    }
     gate.origin(&parts.headers)?;
     if parts.method == Method::OPTIONS {
         return Ok(Verdict::Answer(cors::preflight(&parts.headers)));
@@ -68,6 +75,17 @@ pub(crate) fn check(
         body,
         _checked: (),
     })))
+}
+
+/// Pages of every origin may read what is public; nothing in it depends on who asks.
+fn public(parts: &Parts, document: Document) -> Result<Verdict, Rejection> {
+    match parts.method {
+        Method::OPTIONS => Ok(Verdict::Answer(cors::public(cors::preflight(
+            &parts.headers,
+        )))),
+        Method::GET | Method::HEAD => Ok(Verdict::Document(document)),
+        _ => Err(method_not_allowed("GET, HEAD, OPTIONS")),
+    }
 }
 
 /// 405, with what is allowed (RFC 9110 section 15.5.6).

@@ -137,6 +137,7 @@ impl App {
             clock: clock.clone(),
         };
         let gateway = Arc::new(Gateway {
+            url: config.gateway_url.clone(),
             gate: Gate::new(
                 &config.gateway_url,
                 &config.allowed_hosts,

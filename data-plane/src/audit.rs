@@ -181,6 +181,10 @@ impl Drop for Record {
             .duration
             .get_or_create(&label)
             .observe(event.duration.as_secs_f64());
-        self.audit.queue.push(event);
+        // A preflight or a public document: answered, but nobody called anything.
+        let is_call = event.identity.is_some() || event.outcome != Outcome::Allowed;
+        if is_call {
+            self.audit.queue.push(event);
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
+use warder_shared::oauth::SCOPES;
 
 /// The types of errors of the data plane (contract, section 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -63,7 +64,32 @@ struct Refusal {
     headers: Vec<(header::HeaderName, HeaderValue)>,
     /// JSON text of the request's id, once it is known.
     id: Option<String>,
+    challenge: Option<Challenge>,
     denied: bool,
+}
+
+/// What `WWW-Authenticate` says beyond where to get a token (RFC 6750, section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Challenge {
+    /// No token came.
+    Missing,
+    /// The one that came is not valid.
+    InvalidToken,
+}
+
+impl Challenge {
+    /// One challenge in the simplest form that every client reads: each parameter once, quoted, no spaces around `=`.
+    fn header(self, resource_metadata: &str) -> Option<HeaderValue> {
+        let scope = SCOPES.join(" ");
+        let error = match self {
+            Self::Missing => "",
+            Self::InvalidToken => ", error=\"invalid_token\"",
+        };
+        HeaderValue::try_from(format!(
+            "Bearer resource_metadata=\"{resource_metadata}\", scope=\"{scope}\"{error}"
+        ))
+        .ok()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -91,6 +117,7 @@ impl Rejection {
             reason: Cow::Borrowed(kind.as_str()),
             headers: Vec::new(),
             id: None,
+            challenge: None,
             denied: status.is_client_error(),
         }))
     }
@@ -108,6 +135,7 @@ impl Rejection {
             reason: Cow::Owned(format!("json-rpc {code}")),
             headers: Vec::new(),
             id: None,
+            challenge: None,
             denied: true,
         }))
     }
@@ -128,15 +156,13 @@ impl Rejection {
 
     /// No valid token. `sent` says whether there was one at all (RFC 6750 section 3.1).
     pub(crate) fn unauthorized(sent: bool, message: &'static str) -> Self {
-        let challenge = if sent {
-            "Bearer error=\"invalid_token\""
+        let mut rejection = Self::new(StatusCode::UNAUTHORIZED, ErrorType::Unauthorized, message);
+        rejection.0.challenge = Some(if sent {
+            Challenge::InvalidToken
         } else {
-            "Bearer"
-        };
-        Self::new(StatusCode::UNAUTHORIZED, ErrorType::Unauthorized, message).header(
-            header::WWW_AUTHENTICATE,
-            HeaderValue::from_static(challenge),
-        )
+            Challenge::Missing
+        });
+        rejection
     }
 
     /// The gateway cannot answer now; the caller may try again.
@@ -179,6 +205,20 @@ impl Rejection {
             self.0.id = id.map(ToOwned::to_owned);
         }
         self
+    }
+
+    /// Whether it has to say where a token can be had.
+    pub(crate) fn is_challenge(&self) -> bool {
+        self.0.challenge.is_some()
+    }
+
+    /// Says it: in the metadata of the resource that was asked for (RFC 9728, section 5.1).
+    pub(crate) fn challenging(self, resource_metadata: &str) -> Self {
+        let value = self.0.challenge.and_then(|it| it.header(resource_metadata));
+        match value {
+            Some(value) => self.header(header::WWW_AUTHENTICATE, value),
+            None => self,
+        }
     }
 
     /// HTTP status.
@@ -262,6 +302,35 @@ mod tests {
     #[test]
     fn a_typed_error_has_the_shape_of_the_contract() {
         insta::assert_snapshot!(body(Rejection::invalid("no")), @r#"{"error":{"type":"InvalidRequest","message":"no","request_id":"r-1"}}"#);
+    }
+
+    #[test]
+    fn a_challenge_names_each_parameter_once() {
+        let challenge = |rejection: Rejection| {
+            let response = rejection
+                .challenging("https://gw.example/m")
+                .into_response("r-1");
+            assert_eq!(
+                response
+                    .headers()
+                    .get_all(header::WWW_AUTHENTICATE)
+                    .iter()
+                    .count(),
+                1
+            );
+            response.headers()[header::WWW_AUTHENTICATE]
+                .to_str()
+                .expect("text")
+                .to_owned()
+        };
+        assert_eq!(
+            challenge(Rejection::unauthorized(false, "no")),
+            "Bearer resource_metadata=\"https://gw.example/m\", scope=\"mcp:read mcp:tools\""
+        );
+        assert_eq!(
+            challenge(Rejection::unauthorized(true, "no")),
+            "Bearer resource_metadata=\"https://gw.example/m\", scope=\"mcp:read mcp:tools\", error=\"invalid_token\""
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod config;
 pub mod app;
 mod pipeline;
 mod accept;
+mod metadata;
 mod authenticate;
 mod authorize;
 mod resolve;

@@ -14,12 +14,15 @@ use crate::{
     authorize,
     error::{ErrorType, Rejection},
     forward::{AnswerBody, Forwarder, Recorded},
+    metadata,
     resolve::{self, Credentials},
     sync::Live,
 };
 
 /// The parts that a call needs.
 pub(crate) struct Gateway {
+    /// The URL under which clients know the gateway.
+    pub(crate) url: String,
     pub(crate) gate: Gate,
     pub(crate) ids: RequestIds,
     pub(crate) live: Arc<Live>,
@@ -43,6 +46,7 @@ pub(crate) async fn handle(
     let id = gateway.ids.next(now);
     let mut record = gateway.audit.open(id, now);
     let exposing = accept::expose_to_origin(&gateway.gate, request.headers());
+    let target = request.uri().clone();
     let mut response = match call(gateway, &exchange, request, now, &mut record).await {
         Ok(response) => {
             record.answered(response.status().as_u16());
@@ -50,7 +54,7 @@ pub(crate) async fn handle(
         }
         Err(rejection) => {
             record.rejected(&rejection);
-            rejection
+            metadata::challenge(&gateway.url, &target, rejection)
                 .into_response(&id.to_string())
                 .map(AnswerBody::Whole)
         }
@@ -69,6 +73,11 @@ async fn call(
 ) -> Result<Response<AnswerBody>, Rejection> {
     let accepted = match accept::check(&gateway.gate, exchange, request)? {
         Verdict::Call(accepted) => *accepted,
+        Verdict::Document(document) => {
+            let view = gateway.live.view();
+            return metadata::answer(&gateway.url, view.snapshot.keys(), document)
+                .map(|response| response.map(AnswerBody::Whole));
+        }
         Verdict::Answer(response) => return Ok(response.map(AnswerBody::Whole)),
     };
     if !gateway.live.is_fresh(now) {

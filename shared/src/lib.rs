@@ -11,6 +11,7 @@ pub mod name;
 pub mod principal;
 pub mod policy;
 pub mod token;
+pub mod oauth;
 pub mod snapshot;
 pub mod headers;
 pub mod egress;

@@ -22,4 +22,5 @@ mod hostile_mirrors;
 mod hostile_upstream;
 mod node_credentials;
 mod operations;
+mod discovery;
 mod dev_command;

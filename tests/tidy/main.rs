@@ -44,6 +44,7 @@ const DATA_PLANE: &[(&str, &[&str])] = &[
     ("link", &[]),
     ("metrics", &[]),
     ("error", &[]),
+    ("metadata", &["accept", "error"]),
     ("config", &[]),
     (
         "pipeline",
@@ -54,6 +55,7 @@ const DATA_PLANE: &[(&str, &[&str])] = &[
             "authorize",
             "error",
             "forward",
+            "metadata",
             "resolve",
             "sync",
         ],
