@@ -7,4 +7,4 @@ mod request_id;
 mod security_headers;
 
 pub use request_id::{RequestId, identify};
-pub use security_headers::harden;
+pub use security_headers::{Https, harden};

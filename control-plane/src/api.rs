@@ -9,13 +9,13 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::service::Services;
 
-mod body;
+pub(crate) mod body;
 mod call;
 mod conditional;
 mod duration;
 mod later;
 mod page;
-mod path;
+pub(crate) mod path;
 mod query;
 pub mod problem;
 pub mod description;

@@ -40,7 +40,7 @@ pub(crate) async fn run(store: Store, keys: Keys, shutdown: CancellationToken) {
     }
 }
 
-/// Forgets changes that no pod asks for any more, and tokens that expired long ago.
+/// Forgets changes that no pod asks for any more, tokens that expired long ago, and sessions that ended.
 ///
 /// # Errors
 /// When the database fails; it is done again at the next call.
@@ -49,6 +49,9 @@ pub(crate) async fn clean(store: &Store) -> Result<(), StoreError> {
     store::changes::forget(&mut tx, REMEMBERED_VERSIONS).await?;
     let limit = tx.now() - EXPIRED_TOKENS;
     store::tokens::delete_expired(&mut tx, limit).await?;
+    let now = tx.now();
+    store::sessions::delete_ended(&mut tx, now).await?;
+    store::continuations::delete_expired(&mut tx, now).await?;
     tx.commit().await
 }
 

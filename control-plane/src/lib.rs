@@ -10,6 +10,7 @@ pub mod accept;
 pub mod authenticate;
 pub mod authorize;
 pub mod api;
+pub mod html;
 pub mod grpc;
 pub mod service;
 pub mod domain;

@@ -11,11 +11,12 @@ use http::{HeaderValue, header};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    accept,
+    accept::{self, Https},
     api::{
         self, description,
         problem::{self, Kind, Problem},
     },
+    html,
     service::Services,
 };
 
@@ -25,6 +26,7 @@ const JWKS_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 /// Everything that the REST listener answers. Layers are listed from the handler outwards.
 pub fn build(services: Services) -> Router {
     let clock = services.clock().clone();
+    let https = Https(services.public_url().starts_with("https:"));
     let (operations, description) = api::routes().split_for_parts();
     let description = Json(description::complete(description));
     operations
@@ -33,12 +35,13 @@ pub fn build(services: Services) -> Router {
             get(async move || description.clone()),
         )
         .route("/.well-known/jwks.json", get(jwks))
+        .route("/assets/style.css", get(html::style))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(api::MAX_BODY))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(problem::render))
-        .layer(from_fn(accept::harden))
+        .layer(from_fn_with_state(https, accept::harden))
         .layer(from_fn_with_state(clock, accept::identify))
         .with_state(services)
 }

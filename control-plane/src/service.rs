@@ -9,6 +9,7 @@ mod failure;
 mod precondition;
 mod services;
 mod text;
+mod bearer_secret;
 pub mod words;
 pub mod subjects;
 pub mod me;
@@ -25,6 +26,8 @@ pub mod connections;
 pub mod explain;
 pub mod audit;
 pub mod bootstrap;
+pub mod sessions;
+pub mod continuations;
 pub mod keys;
 pub mod tokens;
 pub mod nodes;
@@ -32,6 +35,7 @@ pub mod feed;
 pub mod resolve;
 pub mod audit_report;
 
+pub use bearer_secret::BearerSecret;
 pub use failure::{
     Consequences, Failure, LostOverride, Violation, Violations, is_transient, pointer_step,
 };

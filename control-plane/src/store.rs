@@ -27,6 +27,8 @@ pub mod servers;
 pub mod collaborators;
 pub mod auth_overrides;
 pub mod audit_events;
+pub mod sessions;
+pub mod continuations;
 
 pub use db::Store;
 pub use error::StoreError;

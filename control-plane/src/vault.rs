@@ -21,6 +21,7 @@ mod error;
 mod keyring;
 mod root_key;
 
+pub(crate) use aead::Key as AeadKey;
 pub use binding::Binding;
 pub use error::VaultError;
 pub use keyring::Vault;

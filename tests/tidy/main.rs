@@ -71,6 +71,7 @@ const CONTROL_PLANE: &[(&str, &[&str])] = &[
         "api",
         &["accept", "authenticate", "authorize", "domain", "service"],
     ),
+    ("html", &["accept", "api", "authenticate", "service"]),
     ("grpc", &["domain", "service", "store"]),
     (
         "service",
@@ -81,7 +82,7 @@ const CONTROL_PLANE: &[(&str, &[&str])] = &[
     ("vault", &["store"]),
     ("domain", &[]),
     ("config", &[]),
-    ("router", &["accept", "api", "service"]),
+    ("router", &["accept", "api", "html", "service"]),
 ];
 
 /// Modules that wire the others together.

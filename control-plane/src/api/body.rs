@@ -42,18 +42,22 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
                 "Send the body without Content-Encoding",
             ));
         }
-        let bytes = tokio::time::timeout(BODY_DEADLINE, Bytes::from_request(request, state))
-            .await
-            .map_err(|_| Problem::new(Kind::RequestTimeout, ""))?
-            .map_err(|rejection| match rejection.status() {
-                http::StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
-                    Kind::PayloadTooLarge,
-                    format!("The limit is {MAX_BODY} bytes"),
-                ),
-                _ => Problem::new(Kind::MalformedRequest, "The body did not arrive completely"),
-            })?;
-        parse(&bytes).map(Body)
+        parse(&bytes(request, state).await?).map(Body)
     }
+}
+
+/// The bytes of a request's body, within its limits of size and time.
+pub(crate) async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    tokio::time::timeout(BODY_DEADLINE, Bytes::from_request(request, state))
+        .await
+        .map_err(|_| Problem::new(Kind::RequestTimeout, ""))?
+        .map_err(|rejection| match rejection.status() {
+            http::StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+                Kind::PayloadTooLarge,
+                format!("The limit is {MAX_BODY} bytes"),
+            ),
+            _ => Problem::new(Kind::MalformedRequest, "The body did not arrive completely"),
+        })
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

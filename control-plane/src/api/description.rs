@@ -8,14 +8,19 @@ use utoipa::{
         Ref, RefOr, ResponseBuilder, SecurityRequirement,
         extensions::Extensions,
         path::Operation,
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
+use crate::authenticate::cookies::SESSION_COOKIE;
+
 use super::{policy, problem::ProblemBody, routes};
 
-/// Name of the one way to authenticate.
+/// Name of the way to authenticate with a token.
 const BEARER: &str = "bearer";
+
+/// Name of the way to authenticate in a session.
+const SESSION: &str = "session";
 
 /// The whole description, as served and as committed.
 #[must_use]
@@ -42,8 +47,14 @@ pub(super) fn head() -> OpenApi {
             "A personal access token, or a token of a virtual account",
         ))
         .build();
+    let session = ApiKeyValue::with_description(
+        SESSION_COOKIE,
+        "The session of a person who signed in. What changes something also needs `X-CSRF-Token`, from a page of this \
+         origin. Never beside a bearer token.",
+    );
     let components = ComponentsBuilder::new()
         .security_scheme(BEARER, SecurityScheme::Http(bearer))
+        .security_scheme(SESSION, SecurityScheme::ApiKey(ApiKey::Cookie(session)))
         .schema(ProblemBody::name(), ProblemBody::schema())
         .build();
     OpenApiBuilder::new()
@@ -79,7 +90,8 @@ fn complete_operation(operation: &mut Operation) {
     let access = operation.operation_id.as_deref().and_then(policy::access);
     let facts = access.map(|access| [("x-warder-access", json!(access.as_str()))]);
     operation.extensions = facts.map(Extensions::from_iter);
-    operation.security = Some(vec![SecurityRequirement::new(BEARER, [""; 0])]);
+    let ways = [BEARER, SESSION].map(|way| SecurityRequirement::new(way, [""; 0]));
+    operation.security = Some(ways.into());
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response {
             response.description = match status.as_str() {

@@ -7,7 +7,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -229,6 +229,7 @@ impl From<Unauthenticated> for Problem {
             Unauthenticated::Missing | Unauthenticated::Invalid => {
                 Self::new(Kind::Unauthenticated, refusal.to_string())
             }
+            Unauthenticated::Forged => Self::new(Kind::Forbidden, refusal.to_string()),
             Unauthenticated::Internal(cause) => Self::internal(cause),
         }
     }
@@ -308,22 +309,11 @@ pub async fn render(request: Request, next: Next) -> Response {
     let Some(problem) = response.extensions_mut().remove::<Arc<Problem>>() else {
         return response;
     };
-    if let Some(cause) = &problem.cause {
-        tracing::error!(
-            request.id = request_id.as_deref().unwrap_or_default(),
-            error = &**cause as &dyn Error,
-            "A request to the API failed"
-        );
-    } else if matches!(problem.kind, Kind::Unauthenticated | Kind::Forbidden) {
-        let (_, kind, _) = problem.kind.facts();
-        tracing::info!(
-            request.id = request_id.as_deref().unwrap_or_default(),
-            http.method = %method,
-            http.route = route.as_ref().map_or("", MatchedPath::as_str),
-            problem = kind,
-            "A request to the API was refused"
-        );
-    }
+    problem.log(
+        request_id.as_deref().unwrap_or_default(),
+        &method,
+        route.as_ref(),
+    );
     let body = problem.body(request_id);
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
@@ -336,6 +326,37 @@ pub async fn render(request: Request, next: Next) -> Response {
 }
 
 impl Problem {
+    /// What went wrong, in general.
+    pub(crate) fn title(&self) -> &'static str {
+        let (_, _, title) = self.kind.facts();
+        title
+    }
+
+    /// What went wrong with this very request.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Notes what must not be in the answer, and who was refused what.
+    pub(crate) fn log(&self, request_id: &str, method: &Method, route: Option<&MatchedPath>) {
+        if let Some(cause) = &self.cause {
+            tracing::error!(
+                request.id = request_id,
+                error = &**cause as &dyn Error,
+                "A request failed"
+            );
+        } else if matches!(self.kind, Kind::Unauthenticated | Kind::Forbidden) {
+            let (_, kind, _) = self.kind.facts();
+            tracing::info!(
+                request.id = request_id,
+                http.method = %method,
+                http.route = route.map_or("", MatchedPath::as_str),
+                problem = kind,
+                "A request was refused"
+            );
+        }
+    }
+
     fn body(&self, request_id: Option<String>) -> ProblemBody {
         let (status, problem, title) = self.kind.facts();
         ProblemBody {

@@ -1,13 +1,19 @@
 //! The verified caller of a REST request.
 
 use axum::extract::FromRequestParts;
-use http::request::Parts;
+use chrono::{DateTime, Utc};
+use http::{header, request::Parts};
 use warder_shared::{
     id::{TeamId, TokenId},
     principal::Principal,
 };
 
-use super::bearer;
+use super::{
+    bearer,
+    cookies::{self, Presented, SESSION_COOKIE},
+    same_origin::{self, X_CSRF_TOKEN},
+    session,
+};
 use crate::{
     accept::RequestId,
     domain::{Actor, TenantRole, User},
@@ -15,15 +21,24 @@ use crate::{
     store::{self, StoreError},
 };
 
-/// Who calls, proved by a token. Only this module can make one.
+/// Who calls, proved by a token or a session. Only this module can make one.
 #[derive(Debug, Clone)]
 pub struct Caller {
     principal: Principal,
     name: PrincipalName,
     roles: Vec<TenantRole>,
     teams: Vec<TeamId>,
-    token: TokenId,
+    credential: Credential,
     request_id: RequestId,
+}
+
+/// What proved who calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credential {
+    /// This token.
+    Token(TokenId),
+    /// A session, which ends then at the latest.
+    Session(DateTime<Utc>),
 }
 
 /// Why nobody is authenticated. The caller never hears what is wrong with a token.
@@ -32,9 +47,12 @@ pub enum Unauthenticated {
     /// No bearer token came.
     #[error("send a token as `Authorization: Bearer …`")]
     Missing,
-    /// More than one `Authorization` header came (T9).
-    #[error("send exactly one Authorization header")]
+    /// More than one `Authorization` header came, or one beside a session (T9).
+    #[error("send exactly one Authorization header, or a session, not both")]
     Ambiguous,
+    /// The request changes something in a session, and no page of ours sent it (T60).
+    #[error("in a session, send its token as `X-CSRF-Token`, from a page of this origin")]
+    Forged,
     /// The token is not one of ours, not live, or its owner is not active.
     #[error("the token is not valid")]
     Invalid,
@@ -44,6 +62,23 @@ pub enum Unauthenticated {
 }
 
 impl Caller {
+    pub(super) fn new(
+        principal: Principal,
+        name: PrincipalName,
+        (roles, teams): (Vec<TenantRole>, Vec<TeamId>),
+        credential: Credential,
+        request_id: RequestId,
+    ) -> Self {
+        Self {
+            principal,
+            name,
+            roles,
+            teams,
+            credential,
+            request_id,
+        }
+    }
+
     /// The one who calls.
     #[must_use]
     pub const fn principal(&self) -> Principal {
@@ -71,10 +106,10 @@ impl Caller {
         &self.teams
     }
 
-    /// The token that was used.
+    /// What proved it.
     #[must_use]
-    pub const fn token(&self) -> TokenId {
-        self.token
+    pub const fn credential(&self) -> Credential {
+        self.credential
     }
 
     /// The request that the caller made.
@@ -109,14 +144,34 @@ impl FromRequestParts<Services> for Caller {
         parts: &mut Parts,
         services: &Services,
     ) -> Result<Self, Unauthenticated> {
-        let request_id = parts
-            .extensions
-            .get::<RequestId>()
-            .cloned()
-            .ok_or_else(|| Unauthenticated::Internal("the request has no id".into()))?;
-        let token = bearer::token(&parts.headers)?;
-        verify(services, token, request_id).await
+        let has_token = parts.headers.contains_key(header::AUTHORIZATION);
+        match cookies::read(&parts.headers, SESSION_COOKIE) {
+            Presented::Nothing => {
+                let token = bearer::token(&parts.headers)?;
+                verify(services, token, request_id(parts)?).await
+            }
+            _ if has_token => Err(Unauthenticated::Ambiguous),
+            Presented::Nonsense => Err(Unauthenticated::Invalid),
+            Presented::Secret(secret) => {
+                let signed_in = session::verify(services, parts, secret).await?;
+                let signed_in = signed_in.ok_or(Unauthenticated::Invalid)?;
+                if same_origin::is_unsafe(&parts.method) {
+                    let token = parts.headers.get(X_CSRF_TOKEN);
+                    let token = token.and_then(|token| token.to_str().ok());
+                    if !signed_in.sent(parts, services, token.unwrap_or_default()) {
+                        return Err(Unauthenticated::Forged);
+                    }
+                }
+                Ok(signed_in.caller().clone())
+            }
+        }
     }
+}
+
+/// The id that every request was given.
+pub(super) fn request_id(parts: &Parts) -> Result<RequestId, Unauthenticated> {
+    let id = parts.extensions.get::<RequestId>().cloned();
+    id.ok_or_else(|| Unauthenticated::Internal("the request has no id".into()))
 }
 
 /// Verifies a token as a pod would, then its record and its owner, which a pod hears of by the stream.
@@ -159,14 +214,13 @@ async fn verify(
             )
         }
     };
-    Ok(Caller {
-        principal: claims.sub,
+    Ok(Caller::new(
+        claims.sub,
         name,
-        roles,
-        teams,
-        token: claims.jti,
+        (roles, teams),
+        Credential::Token(claims.jti),
         request_id,
-    })
+    ))
 }
 
 impl From<StoreError> for Unauthenticated {

@@ -78,6 +78,12 @@ impl<R> Permit<R> {
         self.principal
     }
 
+    /// Address of the user or name of the virtual account who acts.
+    #[must_use]
+    pub fn actor_name(&self) -> Option<&str> {
+        self.actor.name.as_deref()
+    }
+
     /// The audit record of an action that this permits and that is being done in this very
     /// transaction. `action` reads `noun.verb`.
     #[must_use]

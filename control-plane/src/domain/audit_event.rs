@@ -156,6 +156,8 @@ pub enum ObjectKind {
     SessionKey,
     /// A pod.
     Node,
+    /// A person who signed in, in one browser.
+    Session,
 }
 
 words!(ObjectKind, "object kind", {
@@ -168,6 +170,7 @@ words!(ObjectKind, "object kind", {
     SigningKey => "signing-key",
     SessionKey => "session-key",
     Node => "node",
+    Session => "session",
 });
 
 /// How something ended.

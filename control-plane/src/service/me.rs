@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use warder_shared::{id::TokenId, name::Name, principal::Principal};
 
 use crate::{
-    authenticate::Caller,
+    authenticate::{Caller, Credential},
     domain::{Email, TenantRole},
     service::{Failure, Services, issued::effective_expiry, subjects::PrincipalName, words},
     store::{teams, tokens, users, virtual_accounts},
@@ -33,8 +33,19 @@ pub struct MeView {
     /// Teams, by name; a virtual account is in none.
     #[schema(value_type = Vec<String>)]
     pub teams: Vec<Name>,
-    /// The token of this request.
-    pub token: UsedToken,
+    /// The token of this request; absent in a session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<UsedToken>,
+    /// The session of this request; absent with a token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<UsedSession>,
+}
+
+/// The session of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct UsedSession {
+    /// When it ends at the latest.
+    pub expires_at: DateTime<Utc>,
 }
 
 /// The token of a request.
@@ -54,7 +65,14 @@ pub struct UsedToken {
 pub async fn describe(services: &Services, caller: &Caller) -> Result<MeView, Failure> {
     const GONE: Failure = Failure::NotFound { what: "caller" };
     let mut tx = services.store.begin_read().await?;
-    let token = tokens::find(&mut tx, caller.token()).await?.ok_or(GONE)?;
+    let (token, session) = match caller.credential() {
+        Credential::Token(id) => {
+            let token = tokens::find(&mut tx, id).await?.ok_or(GONE)?;
+            let expires_at = effective_expiry(&token);
+            (Some(UsedToken { id, expires_at }), None)
+        }
+        Credential::Session(expires_at) => (None, Some(UsedSession { expires_at })),
+    };
     let (id, name, email, team_names) = match caller.principal() {
         Principal::User(id) => {
             let user = users::find(&mut tx, id).await?.ok_or(GONE)?;
@@ -78,9 +96,7 @@ pub async fn describe(services: &Services, caller: &Caller) -> Result<MeView, Fa
         name,
         roles: caller.roles().to_vec(),
         teams: team_names,
-        token: UsedToken {
-            id: token.id,
-            expires_at: effective_expiry(&token),
-        },
+        token,
+        session,
     })
 }

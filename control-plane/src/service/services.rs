@@ -31,6 +31,12 @@ impl Services {
         self.store.clock()
     }
 
+    /// The control plane's external URL, without a trailing slash.
+    #[must_use]
+    pub fn public_url(&self) -> &str {
+        self.keys.issuer()
+    }
+
     /// The gateway's external URL, without a trailing slash.
     #[must_use]
     pub fn gateway_url(&self) -> &str {

@@ -13,7 +13,7 @@ use crate::{
     authorize::{Permit, Tenant},
     domain::{AuditEvent, Email, ObjectKind, Page, PageRequest, TenantRole, User, UserStatus},
     service::{Failure, Precondition, Services, Violations, text},
-    store::{StoreError, Tx, audit_events, auth_overrides, collaborators, tokens, users},
+    store::{StoreError, Tx, audit_events, auth_overrides, collaborators, sessions, tokens, users},
 };
 
 /// A user, as read back.
@@ -158,6 +158,10 @@ pub async fn update(
     }
     user.updated_at = tx.now();
     users::update(&mut tx, &user).await?;
+    // A session of before would have rights, or lack some, that nobody signed in for.
+    if user.roles != before.roles || user.status != before.status {
+        sessions::delete_of_user(&mut tx, user.id, None).await?;
+    }
     let record = permit.record(
         tx.clock(),
         "user.update",

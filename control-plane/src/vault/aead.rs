@@ -12,16 +12,16 @@ const KEY_LENGTH: usize = 32;
 pub(super) const NONCE_LENGTH: usize = 12;
 
 /// A key, ready to use.
-pub(super) struct Key(Aes256Gcm);
+pub(crate) struct Key(Aes256Gcm);
 
 impl Key {
     /// The key of these bytes; none when they are not 32.
-    pub(super) fn new(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn new(bytes: &[u8]) -> Option<Self> {
         Aes256Gcm::new_from_slice(bytes).ok().map(Self)
     }
 
     /// Seals with a new nonce; none when the text is too long or the random source fails.
-    pub(super) fn seal(&self, plaintext: &[u8], associated_data: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn seal(&self, plaintext: &[u8], associated_data: &[u8]) -> Option<Vec<u8>> {
         let mut nonce = [0; NONCE_LENGTH];
         SystemRandom::new().fill(&mut nonce).ok()?;
         let payload = Payload {
@@ -36,7 +36,7 @@ impl Key {
     }
 
     /// Opens what [`Key::seal`] made; none when it is anything else.
-    pub(super) fn open(&self, sealed: &[u8], associated_data: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    pub(crate) fn open(&self, sealed: &[u8], associated_data: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_LENGTH>()?;
         let payload = Payload {
             msg: ciphertext,

@@ -17,3 +17,4 @@ mod overrides;
 mod decisions;
 mod audit;
 mod bootstrap;
+mod sessions;

@@ -16,6 +16,8 @@ mod auth_overrides;
 mod audit_events;
 mod feed;
 mod vault;
+mod sessions;
+mod sign_in;
 
 use crate::support::Scene;
 
@@ -126,5 +128,12 @@ conformance! {
         replicas_agree_on_keys,
         a_follower_that_was_away_gets_what_changed,
     }
+    sessions {
+        a_session_survives_writing_and_reading,
+        the_sessions_of_a_user_end_together,
+        t44_sessions_end_with_their_user,
+        ended_sessions_are_forgotten,
+    }
+    sign_in { t44_a_continuation_is_taken_once_by_its_browser }
     vault { t52_sealed_columns_that_were_swapped_do_not_open, t53_replicas_that_seal_at_once_do_not_lose_count }
 }

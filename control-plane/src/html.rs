@@ -1,0 +1,63 @@
+//! What every page has: its frame, its headers, its forms, and its way to refuse. Pages are plain forms;
+//! nothing needs a script.
+//!
+//! **Invariant:** what comes from outside is written by a template, as text; a form changes something only
+//! after its token was compared (T60); and a redirect leads to a path of ours (T44).
+
+mod layout;
+mod form;
+mod refusal;
+
+use askama::Template;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+
+use crate::api::problem::Problem;
+
+pub use form::{BrowserForm, Form, Visit};
+pub use layout::Layout;
+pub use refusal::render;
+
+/// What a page may load and do: nothing but our own styles and forms (T60).
+const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+     base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'",
+);
+
+/// A page.
+#[derive(Debug)]
+pub struct Html<T>(pub T);
+
+impl<T: Template> IntoResponse for Html<T> {
+    fn into_response(self) -> Response {
+        match self.0.render() {
+            Ok(text) => {
+                let headers = [
+                    (
+                        header::CONTENT_TYPE,
+                        HeaderValue::from_static("text/html; charset=utf-8"),
+                    ),
+                    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+                ];
+                (headers, text).into_response()
+            }
+            Err(error) => Problem::internal(error).into_response(),
+        }
+    }
+}
+
+/// Leads on to a page of ours with GET (303). A path that no header can hold leads to the first page.
+#[must_use]
+pub fn see_other(path: &str) -> Response {
+    let location = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/"));
+    (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
+}
+
+/// The one stylesheet.
+pub(crate) async fn style() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+        (header::CACHE_CONTROL, "public, max-age=300"),
+    ];
+    (headers, include_str!("../templates/style.css")).into_response()
+}
