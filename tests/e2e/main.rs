@@ -24,3 +24,4 @@ mod node_credentials;
 mod operations;
 mod discovery;
 mod dev_command;
+mod harness_sign_in;

@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, kill_process};
+use serde_json::Value;
 use tempfile::TempDir;
 
 pub use rustix::process::Signal;
@@ -45,6 +46,26 @@ impl Process {
             child,
             log: log.to_owned(),
         }
+    }
+
+    /// Starts a server that writes where it listens to `--address-file`, and returns that JSON document.
+    ///
+    /// # Panics
+    /// When it does not come to listen.
+    pub async fn spawn_listening(name: &str, mut command: Command, folder: &Path) -> (Self, Value) {
+        let address = folder.join("address.json");
+        command.arg("--address-file").arg(&address);
+        let mut process = Self::spawn(name, command, &folder.join("log"));
+        let what = format!("the {name} listens");
+        let (addresses, _) = wait::until(&what, wait::PATIENCE, async || {
+            if let Some(status) = process.ended() {
+                panic!("the {name} ended with {status}: {}", process.log());
+            }
+            let text = fs::read_to_string(&address).ok()?;
+            serde_json::from_str(&text).ok()
+        })
+        .await;
+        (process, addresses)
     }
 
     /// Its process id.

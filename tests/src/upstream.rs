@@ -1,6 +1,5 @@
 //! Real MCP servers, each in a process of its own.
 
-use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -8,7 +7,6 @@ use tempfile::TempDir;
 use crate::files::tests_folder;
 use crate::process::Process;
 use crate::recorded::{RecordFile, Request};
-use crate::wait::{self, PATIENCE};
 
 /// A real MCP server that records every request it receives.
 #[derive(Debug)]
@@ -83,23 +81,12 @@ impl Upstream {
 
     async fn start(name: &str, mut command: Command) -> Self {
         let folder = TempDir::new().expect("the temporary folder is writable");
-        let address = folder.path().join("address.json");
         let record = folder.path().join("requests.jsonl");
-        command
-            .arg("--address-file")
-            .arg(&address)
-            .arg("--record")
-            .arg(&record);
-        let mut process = Process::spawn(name, command, &folder.path().join("log"));
-        let (url, _) = wait::until(&format!("the {name} listens"), PATIENCE, async || {
-            if let Some(status) = process.ended() {
-                panic!("the {name} ended with {status}: {}", process.log());
-            }
-            read_url(&address)
-        })
-        .await;
+        command.arg("--record").arg(&record);
+        let (process, addresses) = Process::spawn_listening(name, command, folder.path()).await;
+        let url = addresses["url"].as_str().expect("a server has a URL");
         Self {
-            url,
+            url: url.to_owned(),
             record: RecordFile(record),
             _process: process,
             _folder: folder,
@@ -117,10 +104,4 @@ pub fn python() -> std::path::PathBuf {
         path.display()
     );
     path
-}
-
-fn read_url(address: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(address).ok()?;
-    let value: serde_json::Value = serde_json::from_str(&text).ok()?;
-    value["url"].as_str().map(str::to_owned)
 }
