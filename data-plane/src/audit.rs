@@ -8,7 +8,11 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
-use warder_shared::{id::TokenId, principal::Principal, proto::v1::Outcome, snapshot::Server};
+use warder_shared::{
+    principal::Principal,
+    proto::v1::Outcome,
+    snapshot::{Proof, Server},
+};
 
 use crate::{
     error::Rejection,
@@ -32,7 +36,7 @@ pub(crate) struct Audit {
 pub(crate) struct Event {
     id: Uuid,
     at: DateTime<Utc>,
-    identity: Option<(Principal, TokenId)>,
+    identity: Option<(Principal, Arc<Proof>)>,
     server: Option<Arc<Server>>,
     method: &'static str,
     object: Option<String>,
@@ -101,9 +105,9 @@ impl Record {
         self.id
     }
 
-    /// Who calls, with which token.
-    pub(crate) fn identity(&mut self, principal: Principal, token: TokenId) {
-        self.note(|event| event.identity = Some((principal, token)));
+    /// Who calls, and what proved it.
+    pub(crate) fn identity(&mut self, principal: Principal, proof: &Arc<Proof>) {
+        self.note(|event| event.identity = Some((principal, proof.clone())));
     }
 
     /// Which server they reached.

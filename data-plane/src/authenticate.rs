@@ -12,16 +12,19 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use foldhash::fast::RandomState;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use hyper::body::Incoming;
 use moka::sync::Cache;
 use warder_shared::{
-    snapshot::{Caller, Keys, Snapshot},
-    token::{Claims, MAX_TOKEN_LENGTH},
+    snapshot::{Caller, NotAdmitted, Proof, Snapshot, Verified},
+    token::{MAX_TOKEN_LENGTH, TokenError},
 };
 use zeroize::Zeroizing;
 
-use crate::{accept::Accepted, error::Rejection};
+use crate::{
+    accept::Accepted,
+    error::{ErrorType, Rejection},
+};
 
 /// A request whose caller is known.
 pub(crate) struct Authenticated {
@@ -36,7 +39,7 @@ pub(crate) struct Authenticated {
 /// A caller, as the token and the snapshot prove them.
 #[derive(Clone)]
 pub(crate) struct Identity {
-    pub(crate) claims: Arc<Claims>,
+    pub(crate) proof: Arc<Proof>,
     pub(crate) caller: Caller,
     /// The token as received. The control plane wants to see it before it opens the vault (T62).
     pub(crate) token: Bearer,
@@ -48,11 +51,12 @@ impl Identity {
     /// The same caller, as a later snapshot knows them.
     ///
     /// # Errors
-    /// 401 when it does not admit them any more.
+    /// 401 or 403 when it does not admit them any more, or as somebody else.
     pub(crate) fn again(self, snapshot: &Snapshot) -> Result<Self, Rejection> {
-        let caller = snapshot
-            .admit(&self.claims)
-            .map_err(|reason| invalid(reason.to_string()))?;
+        let caller = snapshot.admit(&self.proof).map_err(not_admitted)?;
+        if caller.principal != self.caller.principal {
+            return Err(invalid("the token stands for somebody else now".into()));
+        }
         Ok(Self { caller, ..self })
     }
 }
@@ -107,13 +111,6 @@ impl Borrow<str> for Known {
     }
 }
 
-#[derive(Clone)]
-struct Verified {
-    claims: Arc<Claims>,
-    /// The keys that verified it: another key set verifies anew.
-    keys: Arc<Keys>,
-}
-
 /// Most tokens remembered.
 const CAPACITY: u64 = 100_000;
 
@@ -127,32 +124,26 @@ impl Tokens {
         }
     }
 
-    fn claims(
+    fn verify(
         &self,
+        snapshot: &Snapshot,
         token: &str,
-        keys: &Arc<Keys>,
+        server: &str,
         now: DateTime<Utc>,
-    ) -> Result<Arc<Claims>, Rejection> {
+    ) -> Result<Arc<Proof>, TokenError> {
         if let Some(known) = self
             .verified
             .get(token)
-            .filter(|known| Arc::ptr_eq(&known.keys, keys))
+            .filter(|known| snapshot.stands_by(known))
         {
-            known.claims.check_time(now).map_err(refuse)?;
-            return Ok(known.claims);
+            known.proof.check(server, now)?;
+            return Ok(known.proof);
         }
-        let claims = Arc::new(
-            keys.verifying
-                .verify(token, &keys.issuer, &keys.audience, now)
-                .map_err(refuse)?,
-        );
-        let verified = Verified {
-            claims: claims.clone(),
-            keys: keys.clone(),
-        };
+        let verified = snapshot.verify(token, server, now)?;
+        let proof = verified.proof.clone();
         self.verified
             .insert(Known(Zeroizing::new(token.to_owned())), verified);
-        Ok(claims)
+        Ok(proof)
     }
 }
 
@@ -174,17 +165,17 @@ pub(crate) fn bearer(
         ..
     } = accepted;
     let token = take_token(&mut headers)?;
-    let claims = tokens.claims(token.expose(), snapshot.keys(), now)?;
-    let caller = snapshot
-        .admit(&claims)
-        .map_err(|reason| invalid(format!("{reason}")))?;
+    let proof = tokens
+        .verify(snapshot, token.expose(), &server, now)
+        .map_err(refuse)?;
+    let caller = snapshot.admit(&proof).map_err(not_admitted)?;
     Ok(Authenticated {
         method,
         headers,
         server,
         body,
         identity: Identity {
-            claims,
+            proof,
             caller,
             token,
             _verified: (),
@@ -217,8 +208,20 @@ fn take_token(headers: &mut HeaderMap) -> Result<Bearer, Rejection> {
     })
 }
 
-fn refuse(error: warder_shared::token::TokenError) -> Rejection {
+fn refuse(error: TokenError) -> Rejection {
     invalid(error.to_string())
+}
+
+fn not_admitted(reason: NotAdmitted) -> Rejection {
+    match reason {
+        NotAdmitted::NotMapped(not_mapped) => Rejection::new(
+            StatusCode::FORBIDDEN,
+            ErrorType::IdentityNotMapped,
+            not_mapped.to_string(),
+        )
+        .because(not_mapped.to_string()),
+        other => invalid(other.to_string()),
+    }
 }
 
 /// The caller hears one thing, whatever is wrong; the audit trail keeps what it was.
@@ -229,7 +232,6 @@ fn invalid(reason: String) -> Rejection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::StatusCode;
 
     fn taken(values: &[&str]) -> Result<String, StatusCode> {
         let mut headers = HeaderMap::new();

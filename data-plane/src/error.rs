@@ -12,6 +12,8 @@ use warder_shared::oauth::SCOPES;
 pub(crate) enum ErrorType {
     /// No valid token.
     Unauthorized,
+    /// The token is an identity provider's, and stands for nobody here.
+    IdentityNotMapped,
     /// The caller may not do this.
     Forbidden,
     /// No such server, path or session, for this caller.
@@ -37,6 +39,7 @@ impl ErrorType {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Unauthorized => "Unauthorized",
+            Self::IdentityNotMapped => "IdentityNotMapped",
             Self::Forbidden => "Forbidden",
             Self::NotFound => "NotFound",
             Self::InvalidRequest => "InvalidRequest",

@@ -91,7 +91,7 @@ async fn call(
     drop(view);
     record.identity(
         authenticated.identity.caller.principal,
-        authenticated.identity.claims.jti,
+        &authenticated.identity.proof,
     );
     let authorized =
         authorize::call(&gateway.live, gateway.max_body, authenticated, record).await?;

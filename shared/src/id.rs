@@ -66,6 +66,8 @@ ids! {
     ServerId,
     /// A gateway token: its `jti` (RFC 7519 section 4.1.7).
     TokenId,
+    /// An identity provider.
+    IdentityProviderId,
     /// A caller's own value for a server's credential.
     OverrideId,
     /// An audit event.

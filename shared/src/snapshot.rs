@@ -10,13 +10,21 @@ use url::Url;
 
 use crate::{
     egress,
-    id::{InvalidId, ServerId, TeamId, TokenId, UserId, VirtualAccountId},
+    id::{IdentityProviderId, InvalidId, ServerId, TeamId, TokenId, UserId, VirtualAccountId},
+    identity_provider::Provider,
     name::{Name, ServerName},
     policy::{Grant, Role, ServerPolicy, ToolPolicy},
-    principal::{Principal, Subject},
+    principal::Subject,
     proto::{self, v1},
-    token::{Claims, KeySet},
+    token::KeySet,
 };
+
+mod admission;
+mod directory;
+
+pub use admission::{Caller, NotAdmitted, NotMapped, Proof, Unmapped, Verified};
+
+use directory::{Directory, Identity};
 
 /// Everything that decides a call.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +35,7 @@ pub struct Snapshot {
     virtual_accounts: HashMap<VirtualAccountId, ()>,
     revoked: HashMap<TokenId, DateTime<Utc>>,
     keys: Arc<Keys>,
+    directory: Arc<Directory>,
 }
 
 /// The keys that tokens are verified and session ids are sealed with.
@@ -53,7 +62,11 @@ impl std::fmt::Debug for Keys {
 #[derive(Debug, Clone)]
 struct User {
     disabled: bool,
+    /// All of them.
     teams: Arc<[TeamId]>,
+    /// Those that somebody put the user in.
+    own_teams: Arc<[TeamId]>,
+    identities: Arc<[Identity]>,
 }
 
 /// A registered MCP server, as far as a call needs it.
@@ -98,29 +111,6 @@ pub struct Outbound {
     pub additional_headers: bool,
     /// With [`v1::OutboundKind::Forwarding`]: the only names a client may forward; empty: any.
     pub forwardable: Vec<String>,
-}
-
-/// A caller whose token was accepted and who still exists.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    /// Who.
-    pub principal: Principal,
-    /// The teams of a user; none for a virtual account.
-    pub teams: Arc<[TeamId]>,
-}
-
-/// Why a valid token is refused all the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotAdmitted {
-    /// The token was revoked.
-    #[error("revoked")]
-    Revoked,
-    /// Its user was disabled.
-    #[error("the user is disabled")]
-    Disabled,
-    /// Its user or virtual account is not there (any more).
-    #[error("the user or virtual account does not exist")]
-    Unknown,
 }
 
 /// A change cannot be understood.
@@ -175,27 +165,39 @@ impl Snapshot {
             }
             Change::ServerRemoved(id) => self.remove_server(id.parse()?),
             Change::User(user) => {
-                let teams = user
-                    .team_ids
-                    .iter()
-                    .map(|id| id.parse())
-                    .collect::<Result<_, _>>()?;
-                self.users.insert(
-                    user.id.parse()?,
-                    User {
-                        disabled: user.disabled,
-                        teams,
-                    },
-                );
+                let id = user.id.parse()?;
+                let user = User::compile(user)?;
+                self.forget_user(id);
+                if !user.identities.is_empty() {
+                    self.directory_mut().put_user(id, &user.identities);
+                }
+                self.users.insert(id, user);
             }
-            Change::UserRemoved(id) => {
-                self.users.remove(&id.parse()?);
-            }
+            Change::UserRemoved(id) => self.forget_user(id.parse()?),
             Change::VirtualAccount(account) => {
-                self.virtual_accounts.insert(account.id.parse()?, ());
+                let id = account.id.parse()?;
+                let mappings = &account.identity_provider_mapping;
+                if !mappings.is_empty() || self.directory.maps_to(id) {
+                    self.directory_mut().put_account(id, mappings)?;
+                }
+                self.virtual_accounts.insert(id, ());
             }
             Change::VirtualAccountRemoved(id) => {
-                self.virtual_accounts.remove(&id.parse()?);
+                let id = id.parse()?;
+                if self.directory.maps_to(id) {
+                    self.directory_mut().remove_account(id);
+                }
+                self.virtual_accounts.remove(&id);
+            }
+            Change::Team(team) => self
+                .directory_mut()
+                .put_team(team.id.parse()?, &team.identity_provider_mapping)?,
+            Change::TeamRemoved(id) => self.directory_mut().remove_team(id.parse()?),
+            Change::IdentityProvider(provider) => {
+                self.directory_mut().put_provider(provider.try_into()?);
+            }
+            Change::IdentityProviderRemoved(id) => {
+                self.directory_mut().remove_provider(id.parse()?);
             }
             Change::RevokedToken(token) => {
                 let expires_at = token.expires_at.as_ref().and_then(proto::datetime);
@@ -209,6 +211,17 @@ impl Snapshot {
             Change::CredentialChanged(_) => {}
         }
         Ok(())
+    }
+
+    fn directory_mut(&mut self) -> &mut Directory {
+        Arc::make_mut(&mut self.directory)
+    }
+
+    fn forget_user(&mut self, id: UserId) {
+        let known = self.users.remove(&id);
+        if let Some(user) = known.filter(|user| !user.identities.is_empty()) {
+            self.directory_mut().remove_user(id, &user.identities);
+        }
     }
 
     fn remove_server(&mut self, id: ServerId) {
@@ -234,34 +247,45 @@ impl Snapshot {
         self.servers.values()
     }
 
+    /// The identity provider of this identity.
+    #[must_use]
+    pub fn identity_provider(&self, id: IdentityProviderId) -> Option<&Arc<Provider>> {
+        self.directory.provider(id)
+    }
+
     /// The keys.
     #[must_use]
     pub fn keys(&self) -> &Arc<Keys> {
         &self.keys
     }
+}
 
-    /// Whether the holder of a verified token is (still) welcome (T10).
-    ///
-    /// # Errors
-    /// [`NotAdmitted`] with the reason.
-    pub fn admit(&self, claims: &Claims) -> Result<Caller, NotAdmitted> {
-        if self.revoked.contains_key(&claims.jti) {
-            return Err(NotAdmitted::Revoked);
-        }
-        let teams = match claims.sub {
-            Principal::User(id) => match self.users.get(&id) {
-                None => return Err(NotAdmitted::Unknown),
-                Some(user) if user.disabled => return Err(NotAdmitted::Disabled),
-                Some(user) => user.teams.clone(),
-            },
-            Principal::VirtualAccount(id) if self.virtual_accounts.contains_key(&id) => {
-                Arc::default()
-            }
-            Principal::VirtualAccount(_) => return Err(NotAdmitted::Unknown),
+impl User {
+    fn compile(user: &v1::User) -> Result<Self, InvalidChange> {
+        let own_teams: Arc<[TeamId]> = user
+            .team_ids
+            .iter()
+            .map(|id| id.parse())
+            .collect::<Result<_, _>>()?;
+        let identities: Arc<[Identity]> = user
+            .identities
+            .iter()
+            .map(Identity::read)
+            .collect::<Result<_, _>>()?;
+        let teams = if identities.is_empty() {
+            own_teams.clone()
+        } else {
+            let mut teams: Vec<_> = own_teams.iter().copied().collect();
+            teams.extend(Identity::teams(&identities, None));
+            teams.sort_unstable();
+            teams.dedup();
+            teams.into()
         };
-        Ok(Caller {
-            principal: claims.sub,
+        Ok(Self {
+            disabled: user.disabled,
             teams,
+            own_teams,
+            identities,
         })
     }
 }

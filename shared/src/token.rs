@@ -3,14 +3,17 @@
 //! The signature is the library's work; everything that the library leaves open by default is decided
 //! here: `typ`, `crit`, `kid`, the algorithm, and that every claim is there with its exact type (T1–T4).
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::{Deserialize, Serialize};
 
-use crate::{id::TokenId, principal::Principal};
+use crate::{
+    id::{IdentityProviderId, TokenId},
+    principal::Principal,
+};
 
 /// `typ` of a gateway token (RFC 9068 section 2.1).
 pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
@@ -57,7 +60,7 @@ pub struct Claims {
 }
 
 /// Why a token is refused. The caller hears only that it is not valid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// Not a compact JWS, or longer than [`MAX_TOKEN_LENGTH`].
     #[error("not a JWT")]
@@ -68,6 +71,15 @@ pub enum TokenError {
     /// No key has this `kid`.
     #[error("signed with a key that is not known")]
     UnknownKey,
+    /// No key of its identity provider has this `kid`: it may be a new one.
+    #[error("signed with a key of the identity provider that is not known (yet)")]
+    UnknownProviderKey(Arc<UnknownKey>),
+    /// Another kind of token: an ID token, a refresh token, a logout token.
+    #[error("not an access token of a type that is accepted")]
+    Type,
+    /// A claim does not say what its identity provider's tokens must say.
+    #[error("a required claim is missing or has another value")]
+    RequiredClaims,
     /// The signature is not the key's.
     #[error("the signature does not fit")]
     Signature,
@@ -86,6 +98,15 @@ pub enum TokenError {
     /// Not valid any more.
     #[error("expired")]
     Expired,
+}
+
+/// A key that nobody here has heard of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UnknownKey {
+    /// Whose key it would be.
+    pub provider: IdentityProviderId,
+    /// Its `kid`.
+    pub kid: String,
 }
 
 /// The header that every signed token of ours has.

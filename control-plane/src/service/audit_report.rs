@@ -117,6 +117,9 @@ fn read(
     if let Some(token) = text(event.token_id) {
         detail.insert("token_id".to_owned(), token.into());
     }
+    if let Some(provider) = text(event.identity_provider) {
+        detail.insert("identity_provider".to_owned(), provider.into());
+    }
     Some(AuditEvent {
         id: event.id.parse().ok()?,
         at: event

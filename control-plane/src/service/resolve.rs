@@ -8,8 +8,6 @@
 
 mod compose;
 
-use std::sync::Arc;
-
 use warder_shared::id::ServerId;
 use warder_shared::snapshot::NotAdmitted;
 use warder_shared::token::TokenError;
@@ -75,16 +73,13 @@ impl Resolver {
         server_id: ServerId,
     ) -> Result<Resolution, ResolveFailure> {
         let snapshot = self.feed.snapshot();
-        let keys = Arc::clone(snapshot.keys());
         let now = self.store.clock().now();
-        let claims = keys
-            .verifying
-            .verify(caller_token, &keys.issuer, &keys.audience, now)?;
-        let caller = snapshot.admit(&claims)?;
-        let known = snapshot
-            .server_by_id(server_id)
-            .ok_or(ResolveFailure::NoSuchServer)?;
+        let known = snapshot.server_by_id(server_id);
+        let name = known.map_or("", |known| known.name.as_str());
+        let verified = snapshot.verify(caller_token, name, now)?;
+        let caller = snapshot.admit(&verified.proof)?;
         known
+            .ok_or(ResolveFailure::NoSuchServer)?
             .policy
             .access(caller.principal, &caller.teams)
             .ok_or(ResolveFailure::NoSuchServer)?;

@@ -4,9 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
-use warder_shared::proto::{
-    timestamp,
-    v1::{AuditEvent, ReportRequest, audit_service_client::AuditServiceClient},
+use warder_shared::{
+    name::Name,
+    proto::{
+        timestamp,
+        v1::{AuditEvent, ReportRequest, audit_service_client::AuditServiceClient},
+    },
+    snapshot::Proof,
 };
 
 use super::{Event, Queue};
@@ -79,11 +83,13 @@ async fn send(link: &Link, events: &[AuditEvent]) -> Result<(), Status> {
 impl From<Event> for AuditEvent {
     fn from(event: Event) -> Self {
         let text = |value: Option<String>| value.unwrap_or_default();
+        let (principal, proof) = event.identity.unzip();
+        let proof = proof.as_deref();
         Self {
             id: event.id.to_string(),
             at: Some(timestamp(event.at)),
-            principal: text(event.identity.map(|(principal, _)| principal.to_string())),
-            token_id: text(event.identity.map(|(_, token)| token.to_string())),
+            principal: text(principal.map(|principal| principal.to_string())),
+            token_id: text(proof.and_then(Proof::token_id).map(|id| id.to_string())),
             server: text(event.server.map(|server| server.name.to_string())),
             method: event.method.to_owned(),
             object: text(event.object),
@@ -92,6 +98,11 @@ impl From<Event> for AuditEvent {
             http_status: event.status.into(),
             duration_us: u64::try_from(event.duration.as_micros()).unwrap_or(u64::MAX),
             request_id: event.id.to_string(),
+            identity_provider: text(
+                proof
+                    .and_then(Proof::identity_provider)
+                    .map(Name::to_string),
+            ),
         }
     }
 }

@@ -10,7 +10,11 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
-use warder_shared::{id::ServerId, principal::Principal, snapshot::Snapshot, token::Claims};
+use warder_shared::{
+    id::ServerId,
+    principal::Principal,
+    snapshot::{Proof, Snapshot},
+};
 
 use crate::{
     authorize::{Call, MessageCall},
@@ -21,8 +25,10 @@ use crate::{
 
 /// What allowed a stream to be opened.
 pub(crate) struct Dependencies {
-    /// The token.
-    pub(crate) claims: Arc<Claims>,
+    /// Whose it is.
+    pub(crate) principal: Principal,
+    /// What proved that.
+    pub(crate) proof: Arc<Proof>,
     /// The server, as it was.
     pub(crate) server: ServerId,
     /// Its revision.
@@ -48,7 +54,8 @@ impl Dependencies {
             _ => None,
         };
         Self {
-            claims: equipped.identity.claims.clone(),
+            principal: equipped.identity.caller.principal,
+            proof: equipped.identity.proof.clone(),
             server: equipped.server.id,
             revision: equipped.server.revision,
             tool,
@@ -59,14 +66,16 @@ impl Dependencies {
 
     /// Whether all of it is still there.
     pub(super) fn hold(&self, snapshot: &Snapshot, now: DateTime<Utc>) -> bool {
-        let Ok(caller) = snapshot.admit(&self.claims) else {
+        let Ok(caller) = snapshot.admit(&self.proof) else {
             return false;
         };
-        let server = snapshot
+        let Some(server) = snapshot
             .server_by_id(self.server)
-            .filter(|server| server.revision == self.revision);
-        let access =
-            server.and_then(|server| server.policy.access(caller.principal, &caller.teams));
+            .filter(|server| server.revision == self.revision)
+        else {
+            return false;
+        };
+        let access = server.policy.access(caller.principal, &caller.teams);
         let tool = |tool: &str| {
             access
                 .as_ref()
@@ -74,7 +83,8 @@ impl Dependencies {
         };
         access.is_some()
             && self.tool.as_deref().is_none_or(tool)
-            && self.claims.check_time(now).is_ok()
+            && caller.principal == self.principal
+            && self.proof.check(server.name.as_str(), now).is_ok()
     }
 }
 
@@ -129,7 +139,7 @@ impl Streams {
         let ended = CancellationToken::new();
         let mut open = self.lock();
         if dependencies.listening {
-            let count = open.listening.entry(dependencies.claims.sub).or_default();
+            let count = open.listening.entry(dependencies.principal).or_default();
             if *count >= MAX_LISTENING {
                 return None;
             }
@@ -161,7 +171,7 @@ impl Streams {
         self.end(|dependencies| {
             dependencies.stored_credential
                 && dependencies.server == server
-                && principal.is_none_or(|principal| principal == dependencies.claims.sub)
+                && principal.is_none_or(|principal| principal == dependencies.principal)
         });
     }
 
@@ -206,7 +216,7 @@ impl Drop for StreamGuard {
         let mut open = self.streams.lock();
         if let Some((dependencies, _)) = open.streams.remove(&self.number)
             && dependencies.listening
-            && let Entry::Occupied(mut count) = open.listening.entry(dependencies.claims.sub)
+            && let Entry::Occupied(mut count) = open.listening.entry(dependencies.principal)
         {
             *count.get_mut() -= 1;
             if *count.get() == 0 {

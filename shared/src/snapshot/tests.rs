@@ -1,14 +1,18 @@
 use super::*;
-use crate::{clock::Clock, token::TokenKind};
+use crate::{
+    clock::Clock,
+    principal::Principal,
+    token::{Claims, TokenKind},
+};
 
-fn claims(sub: Principal, clock: &Clock) -> Claims {
+fn claims(sub: Principal, clock: &Clock) -> Proof {
     let at = clock.now().timestamp();
     let kind = if matches!(sub, Principal::User(_)) {
         TokenKind::Pat
     } else {
         TokenKind::VirtualAccount
     };
-    Claims {
+    Proof::Gateway(Claims {
         iss: "i".into(),
         aud: "a".into(),
         sub,
@@ -17,7 +21,7 @@ fn claims(sub: Principal, clock: &Clock) -> Claims {
         iat: at,
         nbf: at,
         exp: at + 60,
-    }
+    })
 }
 
 fn change(change: v1::change::Change) -> v1::Change {
@@ -31,6 +35,7 @@ fn user(id: UserId, disabled: bool, teams: &[TeamId]) -> v1::Change {
         id: id.to_string(),
         disabled,
         team_ids: teams.iter().map(ToString::to_string).collect(),
+        ..Default::default()
     }))
 }
 
@@ -71,7 +76,7 @@ fn t10_revoked_disabled_and_unknown_callers_are_not_admitted() {
     assert_eq!(disabled.admit(&token), Err(NotAdmitted::Disabled));
     let expires_at = Some(proto::timestamp(now + chrono::Duration::seconds(60)));
     let revoked = v1::change::Change::RevokedToken(v1::RevokedToken {
-        jti: token.jti.to_string(),
+        jti: token.token_id().expect("a gateway token").to_string(),
         expires_at,
     });
     let revoked = known

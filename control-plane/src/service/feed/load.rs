@@ -133,6 +133,7 @@ fn user(user: &User, team_ids: &[TeamId]) -> Loaded {
         id: user.id.to_string(),
         disabled: !user.is_active(),
         team_ids: team_ids.iter().map(ToString::to_string).collect(),
+        identities: Vec::new(),
     };
     Loaded::Present(Entity::User(user.id), Wire::User(message))
 }
@@ -140,6 +141,7 @@ fn user(user: &User, team_ids: &[TeamId]) -> Loaded {
 fn virtual_account(account: &VirtualAccount) -> Loaded {
     let message = v1::VirtualAccount {
         id: account.id.to_string(),
+        identity_provider_mapping: Vec::new(),
     };
     Loaded::Present(
         Entity::VirtualAccount(account.id),

@@ -8,7 +8,7 @@ use warder_shared::policy::{Grant, Role, ToolPolicy};
 use warder_shared::principal::{Principal, Subject};
 use warder_shared::proto::v1::change::Change as Wire;
 use warder_shared::proto::v1::{self, WatchResponse};
-use warder_shared::snapshot::Snapshot;
+use warder_shared::snapshot::{Proof, Snapshot};
 
 use crate::planes::scene::Plane;
 use crate::support::{server, user};
@@ -155,9 +155,11 @@ async fn a_new_pod_is_told_everything() {
             id: ada.id.to_string(),
             disabled: true,
             team_ids: vec![team.id.to_string()],
+            ..Default::default()
         }),
         Wire::VirtualAccount(v1::VirtualAccount {
             id: robot.id.to_string(),
+            ..Default::default()
         }),
         Wire::Server(v1::Server {
             id: written.id.to_string(),
@@ -285,7 +287,7 @@ async fn r03_each_commit_is_told_and_pods_end_where_the_database_is() {
     pod.step(&plane).await;
     let ada = plane.user("ada@example.com").await;
     let (record, token) = plane.token(ada).await;
-    let claims = plane.keys.verify(&token).unwrap();
+    let claims = Proof::Gateway(plane.keys.verify(&token).unwrap());
     let written = server(&plane.scene.time, "github");
     plane.insert(&written).await;
     plane.permit(&written, ada).await;
@@ -362,8 +364,7 @@ async fn a_pod_that_comes_back_hears_what_it_missed_and_no_more() {
     assert_eq!(missed.version, start.version + 2);
     let bob = v1::User {
         id: bob.id.to_string(),
-        disabled: false,
-        team_ids: Vec::new(),
+        ..Default::default()
     };
     assert_eq!(
         wires(&missed),

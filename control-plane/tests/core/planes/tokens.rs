@@ -4,6 +4,7 @@ use warder_control_plane::service::tokens::{self, MAX_LIFETIME, MintFailure, New
 use warder_control_plane::store;
 use warder_control_plane::store::audit_events::{self, AuditFilter};
 use warder_shared::principal::Principal;
+use warder_shared::snapshot::Proof;
 use warder_shared::token::{TokenError, TokenKind};
 
 use crate::planes::scene::{AUDIENCE, ISSUER, Plane};
@@ -89,7 +90,8 @@ async fn a_replaced_token_works_for_its_grace_period_and_no_longer() {
     plane.commit(tx).await;
     let admitted = || {
         let claims = plane.keys.verify(&token).unwrap();
-        plane.feed.snapshot().admit(&claims).is_ok()
+        let proof = Proof::Gateway(claims);
+        plane.feed.snapshot().admit(&proof).is_ok()
     };
     plane
         .scene
