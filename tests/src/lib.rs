@@ -23,4 +23,5 @@ pub mod identity_provider;
 pub mod browser;
 pub mod sink;
 pub mod clients;
+pub mod oauth_clients;
 pub mod warder;
