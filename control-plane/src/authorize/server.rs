@@ -1,6 +1,7 @@
 //! Rights on a server: its collaborators decide, administrators may do everything.
 
 use warder_shared::{
+    id::TeamId,
     name::ServerName,
     policy::{Grant, Role, ServerPolicy, ToolPolicy},
     principal::Principal,
@@ -63,6 +64,8 @@ pub struct Explained {
     pub subject: Principal,
     /// The same, as written.
     pub name: PrincipalName,
+    /// The actor's own teams; none: an administrator, who may hear of any.
+    pub own_teams: Option<Vec<TeamId>>,
 }
 
 const UNKNOWN: Denied = Denied::Unknown { what: "server" };
@@ -191,6 +194,7 @@ pub async fn explained(
         grants: seen.grants,
         subject: resolved,
         name: subject.clone(),
+        own_teams: (!caller.is_admin()).then(|| caller.teams().to_vec()),
     };
     Ok(Permit::new(caller, resource))
 }

@@ -90,7 +90,8 @@ pub struct IdentityView {
     pub principal: String,
     /// Whether their tokens are accepted at all.
     pub active: bool,
-    /// Their teams.
+    /// Their teams, as far as the caller may hear of them: any for administrators; for others their own and those
+    /// that the server's collaborators name.
     #[schema(value_type = Vec<String>)]
     pub teams: Vec<Name>,
 }
@@ -149,6 +150,7 @@ pub async fn explain(
         grants,
         subject,
         name,
+        own_teams,
     } = permit.resource();
     let mut tx = services.store.begin_read().await?;
     let (active, subject_teams) = identity(&mut tx, *subject).await?;
@@ -183,6 +185,17 @@ pub async fn explain(
             });
         }
     }
+    // Managers see the teams among the collaborators anyway, and their own; not how the tenant is made up.
+    let may_hear_of = |team: TeamId| {
+        let is_named = || {
+            grants
+                .iter()
+                .any(|grant| grant.subject == Subject::Team(team))
+        };
+        own_teams
+            .as_ref()
+            .is_none_or(|own| own.contains(&team) || is_named())
+    };
     let own = auth_overrides::find(&mut tx, server.id, *subject).await?;
     let own_names = own
         .filter(|own| own.origin == server.origin())
@@ -201,7 +214,11 @@ pub async fn explain(
         identity: IdentityView {
             principal: subject.to_string(),
             active,
-            teams: subject_teams.into_iter().map(|team| team.name).collect(),
+            teams: subject_teams
+                .into_iter()
+                .filter(|team| may_hear_of(team.id))
+                .map(|team| team.name)
+                .collect(),
         },
         role: access.map(|access| access.role()),
         entries,

@@ -101,6 +101,59 @@ async fn a_decision_is_explained_by_the_rule_that_makes_it() {
 }
 
 #[tokio::test]
+async fn managers_hear_of_teams_that_are_their_own_or_that_the_server_names() {
+    let scene = Scene::new().await;
+    let eve = scene.member("eve").await;
+    scene.member("bob").await;
+    for (team, members) in [
+        ("named", vec!["bob@example.com"]),
+        ("of-both", vec!["bob@example.com", "eve@example.com"]),
+        ("unrelated", vec!["bob@example.com"]),
+    ] {
+        let body = json!({ "members": members });
+        let path = format!("/teams/{team}");
+        scene.put(&scene.ada, &path, body).await.expect(201);
+    }
+    let fields = json!({"collaborators": [
+        {"subject": "user:eve@example.com", "role": "mcp-server-manager"},
+        {"subject": "team:named", "role": "mcp-server-user"},
+    ]});
+    scene.server("demo", fields).await;
+    for (caller, teams) in [
+        (&eve, json!(["named", "of-both"])),
+        (&scene.ada, json!(["named", "of-both", "unrelated"])),
+    ] {
+        let answer = explain(&scene, caller, "user:bob@example.com", None).await;
+        assert_eq!(answer["identity"]["teams"], teams);
+    }
+}
+
+#[tokio::test]
+async fn the_tool_policy_is_for_managers() {
+    let scene = Scene::new().await;
+    let (bob, eve) = (scene.member("bob").await, scene.member("eve").await);
+    let fields = json!({
+        "tool_policy": {"disabled": ["drop_*"]},
+        "collaborators": [
+            {"subject": "user:bob@example.com", "role": "mcp-server-user"},
+            {"subject": "user:eve@example.com", "role": "mcp-server-manager"},
+        ],
+    });
+    scene.server("demo", fields).await;
+    for (caller, shown) in [(&bob, false), (&eve, true), (&scene.ada, true)] {
+        let one = scene
+            .get(caller, "/mcp-servers/demo")
+            .await
+            .expect(200)
+            .body;
+        assert_eq!(one.get("tool_policy").is_some(), shown);
+        assert_eq!(one.get("collaborators").is_some(), shown);
+        let listed = scene.get(caller, "/mcp-servers").await.expect(200).body;
+        assert_eq!(listed["items"][0].get("tool_policy"), None);
+    }
+}
+
+#[tokio::test]
 async fn connections_say_what_is_missing() {
     let scene = Scene::new().await;
     let bob = scene.member("bob").await;

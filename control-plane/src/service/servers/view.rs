@@ -42,9 +42,10 @@ pub struct ServerView {
     /// Headers sent whatever the auth is; values are never shown.
     #[schema(value_type = BTreeMap<String, Option<String>>)]
     pub additional_headers: BTreeMap<String, Hidden>,
-    /// Which tools are callable at all.
-    #[schema(value_type = words::ToolPolicy)]
-    pub tool_policy: ToolPolicy,
+    /// Which tools are callable at all; shown to its managers, one server at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<words::ToolPolicy>)]
+    pub tool_policy: Option<ToolPolicy>,
     /// Who may use or manage it; shown to its managers, one server at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub collaborators: Option<Vec<CollaboratorView>>,
@@ -153,7 +154,7 @@ impl Serialize for Hidden {
 }
 
 impl ServerView {
-    /// What is shown of a server.
+    /// What is shown of a server; to its managers together with its collaborators.
     #[must_use]
     pub(super) fn of(
         services: &Services,
@@ -170,7 +171,7 @@ impl ServerView {
             url: server.url,
             auth: AuthView::of(&server.auth),
             additional_headers: hidden(&server.additional_header_names),
-            tool_policy: server.tool_policy,
+            tool_policy: collaborators.is_some().then_some(server.tool_policy),
             collaborators,
             tls: TlsView {
                 ca_cert: server.ca_cert,
