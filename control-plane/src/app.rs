@@ -7,7 +7,7 @@ use axum::Router;
 use prometheus_client::registry::Registry;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{
     service::Routes,
     transport::{Identity, Server, ServerTlsConfig, server::TcpIncoming},
@@ -30,7 +30,7 @@ use crate::{
         feed::{Feed, FeedMetrics},
         keys::{KeySettings, Keys},
         nodes::Nodes,
-        resolve::Resolver,
+        resolve::{ResolveLimit, Resolver},
     },
     store::Store,
     vault::{RootKey, Vault},
@@ -45,6 +45,7 @@ pub struct App {
     http: TcpListener,
     grpc: TcpListener,
     admin: TcpListener,
+    audit_retention: chrono::Duration,
     registry: Registry,
     drain: Drain,
 }
@@ -61,17 +62,32 @@ pub async fn migrate(config: &Config, clock: Clock) -> anyhow::Result<Store> {
     Ok(store)
 }
 
+/// The vault's root key.
+///
+/// # Errors
+/// When there is none, in one line.
+pub fn root_key(config: &Config) -> anyhow::Result<RootKey> {
+    let path = config
+        .root_key_file
+        .as_deref()
+        .context("WARDER_ROOT_KEY_FILE is needed: it holds the vault's root key")?;
+    read_root_key(path).context("WARDER_ROOT_KEY_FILE")
+}
+
+/// Reads a root key file.
+///
+/// # Errors
+/// When it cannot be read or holds something else.
+pub fn read_root_key(path: &Path) -> anyhow::Result<RootKey> {
+    Ok(RootKey::parse(&read_secret_file(path)?)?)
+}
+
 /// The parts that use cases work with.
 ///
 /// # Errors
 /// What is wrong with the configuration, the database or the root key, in one line.
 pub async fn services(config: &Config, clock: Clock) -> anyhow::Result<Services> {
-    let root_key = config
-        .root_key_file
-        .as_deref()
-        .context("WARDER_ROOT_KEY_FILE is needed: it holds the vault's root key")?;
-    let root_key = read_secret_file(root_key).context("WARDER_ROOT_KEY_FILE")?;
-    let root_key = RootKey::parse(&root_key).context("WARDER_ROOT_KEY_FILE")?;
+    let root_key = root_key(config)?;
     let store = migrate(config, clock).await?;
     let vault = Vault::open(store.clone(), root_key)
         .await
@@ -119,12 +135,15 @@ impl App {
             .await
             .context("the change feed")?;
         let resolver = Resolver::new(services.store.clone(), services.vault.clone(), feed.clone());
+        let limit = ResolveLimit::new(config.resolve_rate, config.resolve_burst);
+        limit.register(&mut registry);
         let drain = Drain::new(config.drain_timeout);
         let routes = grpc::routes(grpc::Parts {
             store: services.store.clone(),
             nodes,
             feed: feed.clone(),
             resolver,
+            limit,
             shutdown: drain.started.clone(),
         });
         let bind = async |name: &'static str, address| {
@@ -140,6 +159,8 @@ impl App {
             http: bind("WARDER_HTTP_ADDR", config.http_addr).await?,
             grpc: bind("WARDER_GRPC_ADDR", config.grpc_addr).await?,
             admin: bind("WARDER_ADMIN_ADDR", config.admin_addr).await?,
+            audit_retention: chrono::Duration::from_std(config.audit_retention)
+                .context("WARDER_AUDIT_RETENTION")?,
             registry,
             drain,
         };
@@ -194,17 +215,19 @@ impl App {
             http,
             grpc,
             admin,
+            audit_retention,
             registry,
             drain,
         } = self;
         let (readiness, tasks) = (Readiness::default(), TaskTracker::new());
         let stop_admin = Drain::new(std::time::Duration::from_secs(1));
-        tasks.spawn(feed.run(drain.started.clone()));
-        tasks.spawn(jobs::run(
-            services.store.clone(),
-            services.keys.clone(),
+        tasks.spawn(feed.clone().run(drain.started.clone()));
+        tasks.spawn(follow_database(
+            feed,
+            readiness.clone(),
             drain.started.clone(),
         ));
+        tasks.spawn(jobs::run(services, audit_retention, drain.started.clone()));
         let admin_router = admin::router(readiness.clone(), Arc::new(registry));
         let stopping = stop_admin.clone();
         tasks.spawn(async move { serve::serve_router(admin, admin_router, &stopping).await });
@@ -231,6 +254,17 @@ impl App {
         tasks.wait().await;
         tracing::info!("ended");
         pods.context("the gRPC listener")
+    }
+}
+
+/// Ready while the feed hears the database, which it asks every few seconds.
+async fn follow_database(feed: Feed, readiness: Readiness, shutdown: CancellationToken) {
+    let mut interval = tokio::time::interval(std::time::Duration::from_secs(1));
+    loop {
+        tokio::select! {
+            _ = interval.tick() => readiness.set("database", feed.is_current()),
+            () = shutdown.cancelled() => return,
+        }
     }
 }
 

@@ -1,9 +1,15 @@
 //! How the control plane is told what to do: flags, and `WARDER_*` variables of the same names.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 use warder_shared::{config, telemetry::LogFormat};
+
+/// Credentials per second that one pod may ask for in the long run.
+pub const RESOLVE_RATE: NonZeroU32 = NonZeroU32::new(500).expect("is not zero");
+
+/// Credentials that one pod may ask for at once.
+pub const RESOLVE_BURST: NonZeroU32 = NonZeroU32::new(2000).expect("is not zero");
 
 /// Configuration of the control plane.
 #[derive(Debug, Clone, clap::Args)]
@@ -72,6 +78,18 @@ pub struct Config {
     #[arg(long, env = "WARDER_SIGNING_KEY_ROTATION", default_value = "30d", value_parser = config::duration)]
     pub signing_key_rotation: Duration,
 
+    /// How long audit events are kept; at least a day.
+    #[arg(long, env = "WARDER_AUDIT_RETENTION", default_value = "400d", value_parser = config::duration)]
+    pub audit_retention: Duration,
+
+    /// How many credentials per second one pod may ask for in the long run.
+    #[arg(long, env = "WARDER_RESOLVE_RATE", default_value_t = RESOLVE_RATE)]
+    pub resolve_rate: NonZeroU32,
+
+    /// How many credentials one pod may ask for at once, above the rate.
+    #[arg(long, env = "WARDER_RESOLVE_BURST", default_value_t = RESOLVE_BURST)]
+    pub resolve_burst: NonZeroU32,
+
     /// How long requests under way may take to finish after SIGTERM.
     #[arg(long, env = "WARDER_DRAIN_TIMEOUT", default_value = "30s", value_parser = config::duration)]
     pub drain_timeout: Duration,
@@ -102,6 +120,10 @@ impl Config {
         anyhow::ensure!(
             self.signing_key_rotation >= Duration::from_secs(3600),
             "WARDER_SIGNING_KEY_ROTATION must be at least 1h: a key is known everywhere for a while before it is used"
+        );
+        anyhow::ensure!(
+            self.audit_retention >= Duration::from_secs(24 * 3600),
+            "WARDER_AUDIT_RETENTION must be at least 1d"
         );
         Ok(())
     }

@@ -18,7 +18,7 @@ use warder_shared::proto::v1::snapshot_service_server::SnapshotServiceServer;
 
 use crate::service::feed::Feed;
 use crate::service::nodes::Nodes;
-use crate::service::resolve::Resolver;
+use crate::service::resolve::{ResolveLimit, Resolver};
 use crate::store::Store;
 
 /// The longest request that is not a report, in bytes: a token of the greatest length and some room.
@@ -38,6 +38,8 @@ pub struct Parts {
     pub feed: Feed,
     /// What pods ask for.
     pub resolver: Resolver,
+    /// How often pods may ask.
+    pub limit: ResolveLimit,
     /// Ends the streams when the process drains.
     pub shutdown: CancellationToken,
 }
@@ -50,6 +52,7 @@ pub fn routes(parts: Parts) -> Routes {
         nodes,
         feed,
         resolver,
+        limit,
         shutdown,
     } = parts;
     let enrollment = nodes::Service {
@@ -63,6 +66,7 @@ pub fn routes(parts: Parts) -> Routes {
     let credentials = credentials::Service {
         nodes: nodes.clone(),
         resolver,
+        limit,
     };
     let audit = audit::Service { nodes, store };
     Routes::default()

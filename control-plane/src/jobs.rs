@@ -6,8 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::service::keys::Keys;
-use crate::service::tokens;
+use crate::service::{Services, tokens};
 use crate::store::{self, Store, StoreError};
 
 /// How soon a replaced token ends after its grace period.
@@ -22,20 +21,40 @@ const CLEANING_INTERVAL: Duration = Duration::from_secs(3600);
 /// How many versions of changes are remembered: pods that are further behind get the whole state.
 const REMEMBERED_VERSIONS: i64 = 20_000;
 
+/// How often every sealed value is compared with the vault's ledger.
+const VERIFICATION_INTERVAL: Duration = Duration::from_secs(600);
+
+/// How many audit events are deleted in one transaction.
+const AUDIT_BATCH: u32 = 1000;
+
 /// How long expired tokens stay in lists.
 const EXPIRED_TOKENS: chrono::Duration = chrono::Duration::days(30);
 
-/// Runs every job until `shutdown`.
-pub(crate) async fn run(store: Store, keys: Keys, shutdown: CancellationToken) {
+/// Runs every job until `shutdown`. Audit events are kept for `audit_retention`.
+pub(crate) async fn run(
+    services: Services,
+    audit_retention: chrono::Duration,
+    shutdown: CancellationToken,
+) {
+    let Services {
+        store, vault, keys, ..
+    } = services;
     let mut retirement = every(RETIREMENT_INTERVAL);
     let mut rotation = every(KEY_INTERVAL);
     let mut cleaning = every(CLEANING_INTERVAL);
+    let mut verification = tokio::time::interval(VERIFICATION_INTERVAL);
+    verification.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
             _ = retirement.tick() => report("token retirement", tokens::retire_due(&store).await),
             _ = rotation.tick() => report("key rotation", keys.maintain().await),
-            _ = cleaning.tick() => report("cleaning", clean(&store).await),
+            _ = verification.tick() => report("vault verification", vault.verify().await),
+            _ = cleaning.tick() => {
+                report("cleaning", clean(&store).await);
+                report("vault cleaning", vault.clean().await);
+                report("audit cleaning", clean_audit(&store, audit_retention).await);
+            }
         }
     }
 }
@@ -53,6 +72,29 @@ pub(crate) async fn clean(store: &Store) -> Result<(), StoreError> {
     store::sessions::delete_ended(&mut tx, now).await?;
     store::continuations::delete_expired(&mut tx, now).await?;
     tx.commit().await
+}
+
+/// Deletes audit events that are older than `retention`, in small transactions; how many.
+///
+/// # Errors
+/// When the database fails; it is done again at the next call.
+pub(crate) async fn clean_audit(
+    store: &Store,
+    retention: chrono::Duration,
+) -> Result<u64, StoreError> {
+    let mut deleted = 0;
+    loop {
+        let mut tx = store.begin_append().await?;
+        let Some(limit) = tx.now().checked_sub_signed(retention) else {
+            return Ok(deleted);
+        };
+        let batch = store::audit_events::delete_before(&mut tx, limit, AUDIT_BATCH).await?;
+        tx.commit().await?;
+        deleted += batch;
+        if batch < u64::from(AUDIT_BATCH) {
+            return Ok(deleted);
+        }
+    }
 }
 
 fn every(period: Duration) -> tokio::time::Interval {
@@ -78,15 +120,48 @@ mod tests {
     use warder_shared::principal::Principal;
 
     use super::*;
-    use crate::domain::TokenRecord;
+    use crate::domain::{AuditEvent, ObjectKind, PageRequest, TokenRecord};
+
+    async fn store(folder: &tempfile::TempDir) -> Store {
+        let url = format!("sqlite:{}", folder.path().join("warder.db").display());
+        let store = Store::connect(&url, Clock::system()).await.unwrap();
+        store.migrate().await.unwrap();
+        store
+    }
+
+    #[tokio::test]
+    async fn audit_events_are_kept_for_as_long_as_configured() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let clock = Clock::system();
+        let now = clock.now();
+        let old = 2 * u64::from(AUDIT_BATCH) + 1;
+        let mut tx = store.begin().await.unwrap();
+        for number in 0..=old {
+            let age = Duration::days(if number < old { 31 } else { 29 });
+            let permit = crate::authorize::operator();
+            let event = AuditEvent {
+                at: now - age,
+                ..permit.record(&clock, "test.happen", ObjectKind::Vault, "vault")
+            };
+            store::audit_events::insert(&mut tx, &event).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let deleted = clean_audit(&store, Duration::days(30)).await.unwrap();
+        assert_eq!(deleted, old);
+        let filter = store::audit_events::AuditFilter::default();
+        let page = store::audit_events::list(&store, &filter, &PageRequest::first(10)).await;
+        let kept: Vec<_> = page.unwrap().items.iter().map(|event| event.at).collect();
+        assert_eq!(kept.len(), 1);
+        assert!(kept[0] > now - Duration::days(30));
+        assert_eq!(clean_audit(&store, Duration::MAX).await.unwrap(), 0);
+    }
 
     #[tokio::test]
     async fn tokens_stay_in_lists_for_a_while_after_they_expired() {
         let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", folder.path().join("warder.db").display());
+        let store = store(&folder).await;
         let clock = Clock::system();
-        let store = Store::connect(&url, clock.clone()).await.unwrap();
-        store.migrate().await.unwrap();
         let mut kept = Vec::new();
         let mut tx = store.begin().await.unwrap();
         for days in [29, 31] {

@@ -34,6 +34,7 @@ pub mod nodes;
 pub mod feed;
 pub mod resolve;
 pub mod audit_report;
+pub mod vault_upkeep;
 
 pub use bearer_secret::BearerSecret;
 pub use failure::{

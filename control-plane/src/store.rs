@@ -19,6 +19,8 @@ pub mod changes;
 pub mod key_terms;
 pub mod signing_keys;
 pub mod session_keys;
+pub mod sealed;
+pub mod vault_ledger;
 pub mod users;
 pub mod teams;
 pub mod virtual_accounts;

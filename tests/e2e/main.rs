@@ -23,5 +23,6 @@ mod hostile_upstream;
 mod node_credentials;
 mod operations;
 mod discovery;
+mod vault_keys;
 mod dev_command;
 mod harness_sign_in;

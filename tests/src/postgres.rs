@@ -45,7 +45,7 @@ pub struct Postgres {
     port: Port,
     databases: AtomicU32,
     // After the child: its data are in it.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Postgres {
@@ -86,30 +86,42 @@ impl Postgres {
         }
 
         let port = Port::reserve();
-        let mut server = command(&programs.join("postgres"), user, folder.path());
-        server.args([
-            "-D",
-            "data",
-            "-h",
-            "127.0.0.1",
-            "-p",
-            &port.address().port().to_string(),
-        ]);
-        server.arg("-k").arg(folder.path());
-        server.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
-        let child = logged(&mut server, &log)?
-            .spawn()
-            .context("postgres cannot be run")?;
-        let databases = AtomicU32::new(0);
+        let child = spawn(&programs, user, folder.path(), &port)?;
         let mut server = Self {
             child,
             programs,
             port,
-            databases,
-            _folder: folder,
+            databases: AtomicU32::new(0),
+            folder,
         };
         server.wait_until_ready(&log)?;
         Ok(server)
+    }
+
+    /// Ends the server as a failure of its machine would, and waits until nothing answers.
+    pub fn stop(&mut self) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        if let Some(pid) = pid {
+            // Fails only when it has ended already.
+            let _ended = kill_process(pid, Signal::QUIT);
+        }
+        let start = Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) && start.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+
+    /// Starts the server again, with the data that it had.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_again(&mut self) -> anyhow::Result<()> {
+        let folder = self.folder.path();
+        self.child = spawn(&self.programs, User::of_server()?, folder, &self.port)?;
+        let log = folder.join("log");
+        self.wait_until_ready(&log)
     }
 
     /// Makes an empty database and returns its URL.
@@ -174,17 +186,7 @@ impl Drop for Postgres {
     /// Ends the server at once, and waits for it: its last files would otherwise come after the folder is
     /// gone.
     fn drop(&mut self) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        if let Some(pid) = pid {
-            // Fails only when it has ended already.
-            let _ended = kill_process(pid, Signal::QUIT);
-        }
-        let start = Instant::now();
-        while matches!(self.child.try_wait(), Ok(None)) && start.elapsed() < PATIENCE {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        drop(self.child.kill());
-        drop(self.child.wait());
+        self.stop();
     }
 }
 
@@ -232,6 +234,18 @@ fn programs() -> anyhow::Result<PathBuf> {
         format!("PostgreSQL is not installed: there is no initdb in {VERSIONS}/*/bin (Debian: apt-get install postgresql)")
     })?;
     Ok(newest.join("bin"))
+}
+
+/// The server on data that are there.
+fn spawn(programs: &Path, user: Option<User>, folder: &Path, port: &Port) -> anyhow::Result<Child> {
+    let mut server = command(&programs.join("postgres"), user, folder);
+    let port = port.address().port().to_string();
+    server.args(["-D", "data", "-h", "127.0.0.1", "-p", &port]);
+    server.arg("-k").arg(folder);
+    server.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
+    logged(&mut server, &folder.join("log"))?
+        .spawn()
+        .context("postgres cannot be run")
 }
 
 /// A program that runs in a folder, with nothing of the caller's environment.

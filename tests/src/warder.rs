@@ -69,7 +69,7 @@ pub struct Warder {
     /// What pods trust.
     pub certificates: Certificates,
     // Ends after the processes that use it.
-    _postgres: Option<Postgres>,
+    postgres: Option<Postgres>,
     folder: TempDir,
 }
 
@@ -140,7 +140,7 @@ impl Warder {
             control_plane,
             enrollment_secret,
             certificates,
-            _postgres: postgres,
+            postgres,
             folder,
         }
     }
@@ -171,6 +171,14 @@ impl Warder {
         ];
         all.extend(environment);
         Pod::new(self.folder.path(), name, &self.certificates, port, all)
+    }
+
+    /// The database's server.
+    ///
+    /// # Panics
+    /// When there is none, since the facts are in a file.
+    pub fn postgres(&mut self) -> &mut Postgres {
+        self.postgres.as_mut().expect("the facts are in PostgreSQL")
     }
 
     /// The folder with all files of both planes: database, state, logs.

@@ -158,6 +158,8 @@ pub enum ObjectKind {
     Node,
     /// A person who signed in, in one browser.
     Session,
+    /// The vault as a whole.
+    Vault,
 }
 
 words!(ObjectKind, "object kind", {
@@ -171,6 +173,7 @@ words!(ObjectKind, "object kind", {
     SessionKey => "session-key",
     Node => "node",
     Session => "session",
+    Vault => "vault",
 });
 
 /// How something ended.

@@ -9,11 +9,12 @@ use warder_shared::proto::v1::{self, ResolveRequest, ResolveResponse};
 use super::{authenticate, internal};
 use crate::domain::SecretMap;
 use crate::service::nodes::Nodes;
-use crate::service::resolve::{Resolution, ResolveFailure, Resolver};
+use crate::service::resolve::{Resolution, ResolveFailure, ResolveLimit, Resolver};
 
 pub(super) struct Service {
     pub(super) nodes: Nodes,
     pub(super) resolver: Resolver,
+    pub(super) limit: ResolveLimit,
 }
 
 #[async_trait]
@@ -23,6 +24,8 @@ impl CredentialService for Service {
         request: Request<ResolveRequest>,
     ) -> Result<Response<ResolveResponse>, Status> {
         let node = authenticate::node(&self.nodes, request.metadata())?;
+        let admitted = self.limit.admit(node.name());
+        admitted.map_err(|refused| Status::resource_exhausted(refused.to_string()))?;
         let request = request.into_inner();
         let unknown = || Status::not_found("the caller has no such server");
         let server: ServerId = request.server_id.parse().map_err(|_| unknown())?;

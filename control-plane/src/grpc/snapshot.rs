@@ -28,6 +28,10 @@ impl SnapshotService for Service {
         request: Request<WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let node = authenticate::node(&self.nodes, request.metadata())?;
+        if !self.feed.is_current() {
+            // Another replica may know more; and this pod shall not take old news for new.
+            return Err(Status::unavailable("the database is not available"));
+        }
         let request = request.into_inner();
         tracing::info!(
             node = node.name(),

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgListener;
 use tokio::sync::{Mutex, broadcast};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use warder_shared::clock::Clock;
 use warder_shared::proto::v1;
@@ -33,6 +33,9 @@ use crate::store::{Store, StoreError, changes, settings};
 
 /// How often the database is asked without being told of a commit.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Without an answer of the database for so long, the state may be behind it.
+const CURRENT: Duration = Duration::from_secs(15);
 
 /// How many changes a pod may be behind and still get them one by one.
 const MAX_CHANGES: i64 = 10_000;
@@ -49,6 +52,8 @@ struct Inner {
     keys: Keys,
     metrics: FeedMetrics,
     state: RwLock<State>,
+    /// When the database last said that the state is its own, or gave what was missing.
+    confirmed_at: std::sync::Mutex<Instant>,
     updates: broadcast::Sender<Arc<Update>>,
     /// Held while the state is brought up to date.
     turn: Mutex<()>,
@@ -92,6 +97,7 @@ impl Feed {
             keys,
             metrics,
             state: RwLock::new(state),
+            confirmed_at: std::sync::Mutex::new(Instant::now()),
             updates: broadcast::Sender::new(BACKLOG),
             turn: Mutex::new(()),
         };
@@ -125,6 +131,17 @@ impl Feed {
     /// When the database or the vault fails; the state is what it was.
     pub async fn refresh(&self) -> Result<(), FeedFailure> {
         let _turn = self.0.turn.lock().await;
+        let asked_at = Instant::now();
+        self.bring_up_to_date().await?;
+        *self
+            .0
+            .confirmed_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = asked_at;
+        Ok(())
+    }
+
+    async fn bring_up_to_date(&self) -> Result<(), FeedFailure> {
         let known = self.read(|state| state.version());
         let mut tx = self.0.store.begin_read().await?;
         let version = changes::current_version(&mut tx).await?;
@@ -163,6 +180,18 @@ impl Feed {
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.read(State::snapshot)
+    }
+
+    /// Whether the state was the database's a moment ago. While it is not, pods are told nothing, so that
+    /// they know how old what they have is.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        let confirmed_at = self
+            .0
+            .confirmed_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        confirmed_at.elapsed() < CURRENT
     }
 
     /// The version of the state.

@@ -174,7 +174,7 @@ impl Keys {
             let document = self
                 .0
                 .vault
-                .open_value(&Binding::signing_key(&record.kid), &sealed)
+                .open_value(&mut tx, &Binding::signing_key(&record.kid), &sealed)
                 .await?;
             signers.push((
                 record.active_from,
@@ -214,6 +214,7 @@ impl Keys {
         let mut tx = self.0.store.begin().await?;
         self.maintain_signing_keys(&mut tx).await?;
         self.maintain_session_keys(&mut tx).await?;
+        self.0.vault.settle(&mut tx).await?;
         tx.commit().await?;
         self.reload().await
     }
@@ -240,7 +241,11 @@ impl Keys {
         let mut session_keys = Vec::new();
         for key in stored {
             let binding = Binding::session_key(&key.record.id);
-            let bytes = self.0.vault.open_value(&binding, &key.sealed_key).await?;
+            let bytes = self
+                .0
+                .vault
+                .open_value(tx, &binding, &key.sealed_key)
+                .await?;
             session_keys.push(v1::SessionKey {
                 id: key.record.id,
                 key: bytes.to_vec(),

@@ -148,6 +148,7 @@ pub async fn delete(services: &Services, permit: &Permit<OverrideOf>) -> Result<
             what: "auth override",
         });
     }
+    services.vault.settle(&mut tx).await?;
     audit(&mut tx, permit, "auth_override.delete", json!({})).await?;
     tx.commit().await?;
     Ok(())

@@ -7,19 +7,21 @@
 //! only while that is the server's origin.
 
 mod compose;
+mod limit;
 
 use warder_shared::id::ServerId;
 use warder_shared::snapshot::NotAdmitted;
 use warder_shared::token::TokenError;
 
 pub use self::compose::Resolution;
+pub use self::limit::{ResolveLimit, TooMany};
 
 use self::compose::Secrets;
 use super::feed::Feed;
 use crate::domain::secrets::MalformedSecrets;
 use crate::domain::{SecretMap, Server};
 use crate::store::auth_overrides::SealedOverride;
-use crate::store::{Sealed, Store, StoreError, auth_overrides, servers};
+use crate::store::{Sealed, Store, StoreError, Tx, auth_overrides, servers};
 use crate::vault::{Binding, Vault, VaultError};
 
 /// Resolves credentials. Clones share everything.
@@ -92,21 +94,23 @@ impl Resolver {
             .await?
             .unwrap_or_default();
         let own = auth_overrides::find_sealed(&mut tx, server_id, caller.principal).await?;
-        drop(tx);
 
         let quarantined = own
             .as_ref()
             .filter(|own| own.record.origin != server.origin());
         let missing = quarantined.map(|own| own.record.hints.keys().cloned().collect());
         let secrets = Secrets {
-            shared: self.open_server(&server, sealed.auth, SHARED).await?,
+            shared: self
+                .open_server(&mut tx, &server, sealed.auth, SHARED)
+                .await?,
             additional: self
-                .open_server(&server, sealed.additional_headers, ADDITIONAL)
+                .open_server(&mut tx, &server, sealed.additional_headers, ADDITIONAL)
                 .await?,
             own: self
-                .open_override(own.filter(|_| missing.is_none()))
+                .open_override(&mut tx, own.filter(|_| missing.is_none()))
                 .await?,
         };
+        drop(tx);
         let resolution = compose::compose(&server, &secrets);
         Ok(match missing {
             None => resolution,
@@ -121,6 +125,7 @@ impl Resolver {
 
     async fn open_server(
         &self,
+        tx: &mut Tx,
         server: &Server,
         sealed: Option<Sealed>,
         column: Column,
@@ -132,12 +137,13 @@ impl Resolver {
             return Err(ResolveFailure::Quarantined(column.words));
         }
         let binding = (column.binding)(server.id, &sealed.origin, sealed.revision);
-        let opened = self.vault.open_value(&binding, &sealed.bytes).await?;
+        let opened = self.vault.open_value(tx, &binding, &sealed.bytes).await?;
         Ok(SecretMap::from_bytes(&opened)?)
     }
 
     async fn open_override(
         &self,
+        tx: &mut Tx,
         own: Option<SealedOverride>,
     ) -> Result<Option<SecretMap>, ResolveFailure> {
         let Some(SealedOverride {
@@ -149,7 +155,7 @@ impl Resolver {
         };
         let (id, server, subject) = (record.id, record.server_id, record.subject);
         let binding = Binding::auth_override(id, server, subject, &record.origin, record.revision);
-        let opened = self.vault.open_value(&binding, &sealed_values).await?;
+        let opened = self.vault.open_value(tx, &binding, &sealed_values).await?;
         Ok(Some(SecretMap::from_bytes(&opened)?))
     }
 }

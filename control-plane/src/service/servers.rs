@@ -32,8 +32,8 @@ pub(crate) use input::check_patterns;
 use input::Checked;
 use secrets::Secrets;
 
-/// The servers that a caller may use, by name; every server for administrators. Without their
-/// collaborators.
+/// The servers that a caller may use, by name; every server for administrators. Without what
+/// only managers see, whoever asks.
 ///
 /// # Errors
 /// When the database fails.
@@ -108,6 +108,7 @@ pub async fn put(
     for subject in &lost.overrides {
         auth_overrides::delete(&mut tx, server.id, *subject).await?;
     }
+    services.vault.settle(&mut tx).await?;
     if let Some(grants) = grants {
         collaborators::replace_of_server(&mut tx, server.id, &grants).await?;
     }
@@ -152,6 +153,7 @@ pub async fn delete(
     let entries = entries::of_server(&mut tx, id).await?;
     precondition.check(Some(&ServerView::of(services, server, Some(entries))))?;
     servers::delete(&mut tx, id).await?;
+    services.vault.settle(&mut tx).await?;
     let record = permit.record(
         tx.clock(),
         "mcp_server.delete",

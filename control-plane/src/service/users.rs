@@ -192,6 +192,7 @@ pub async fn delete(
     let principal = Principal::User(user.id);
     collaborators::delete_of_subject(&mut tx, Subject::from(principal)).await?;
     auth_overrides::delete_of_subject(&mut tx, principal).await?;
+    services.vault.settle(&mut tx).await?;
     let revoked = tokens::revoke_of_owner(&mut tx, principal).await?;
     users::delete(&mut tx, user.id).await?;
     let record = permit.record(

@@ -197,6 +197,7 @@ pub async fn delete(
     let principal = Principal::VirtualAccount(before.id);
     collaborators::delete_of_subject(&mut tx, Subject::from(principal)).await?;
     auth_overrides::delete_of_subject(&mut tx, principal).await?;
+    services.vault.settle(&mut tx).await?;
     let revoked = tokens::revoke_of_owner(&mut tx, principal).await?;
     virtual_accounts::delete(&mut tx, before.id).await?;
     let record = permit.record(

@@ -1,4 +1,4 @@
-//! Table `audit_events`. Rows are added and read, never changed.
+//! Table `audit_events`. Rows are added and read, never changed, and deleted when they are old.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -94,6 +94,17 @@ pub async fn list(
     Ok(Page::cut(events, request, |event: &AuditEvent| {
         (event.at, event.id)
     }))
+}
+
+/// Deletes the oldest events before a time, at most `limit` of them; how many.
+///
+/// # Errors
+/// When the database fails.
+pub async fn delete_before(tx: &mut Tx, before: DateTime<Utc>, limit: u32) -> Result<u64> {
+    const SQL: &str = "DELETE FROM audit_events WHERE id IN \
+        (SELECT id FROM audit_events WHERE at < $1 ORDER BY at, id LIMIT $2)";
+    let values = values_of![before, i64::from(limit)];
+    Conn::from(tx).execute(SQL, values).await
 }
 
 impl FromRow for AuditEvent {

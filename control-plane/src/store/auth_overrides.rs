@@ -7,6 +7,7 @@ use warder_shared::principal::Principal;
 use super::Result;
 use super::query::{Conn, Value, values_of};
 use super::row::{FromRow, Number, Row};
+use super::sealed::AUTH_OVERRIDE;
 use super::subject::{principal_columns, read_principal};
 use super::tx::Tx;
 use crate::domain::{AuthOverride, Change, Page, PageRequest};
@@ -110,6 +111,16 @@ pub async fn find_sealed(
         .await
 }
 
+/// Every override, with its sealed values.
+///
+/// # Errors
+/// When the database fails.
+pub async fn all_sealed(conn: impl Into<Conn<'_>>) -> Result<Vec<SealedOverride>> {
+    const SQL: &str = "SELECT id, server_id, subject_kind, subject_id, secret, hints, origin, \
+        revision, created_at, updated_at FROM auth_overrides";
+    conn.into().fetch_all(SQL, Vec::new()).await
+}
+
 /// The overrides of a server by id, which is the order they were made in.
 ///
 /// # Errors
@@ -149,16 +160,11 @@ pub async fn of_subject(
 /// When the database fails.
 pub async fn delete(tx: &mut Tx, server: ServerId, subject: Principal) -> Result<bool> {
     const SQL: &str = "DELETE FROM auth_overrides \
-                       WHERE server_id = $1 AND subject_kind = $2 AND subject_id = $3";
+                       WHERE server_id = $1 AND subject_kind = $2 AND subject_id = $3 \
+                       RETURNING id, server_id, subject_kind, subject_id";
     let (kind, id) = principal_columns(subject);
-    let found = Conn::from(&mut *tx)
-        .execute(SQL, values_of![server.as_uuid(), kind, id])
-        .await?
-        > 0;
-    if found {
-        record_removal(tx, server, subject).await?;
-    }
-    Ok(found)
+    let keys = removed(tx, SQL, values_of![server.as_uuid(), kind, id]).await?;
+    Ok(!keys.is_empty())
 }
 
 /// Removes every override of a server, as when its auth no longer fits them; whose.
@@ -167,10 +173,10 @@ pub async fn delete(tx: &mut Tx, server: ServerId, subject: Principal) -> Result
 /// When the database fails.
 pub async fn delete_of_server(tx: &mut Tx, server: ServerId) -> Result<Vec<Principal>> {
     const SQL: &str = "DELETE FROM auth_overrides WHERE server_id = $1 \
-                       RETURNING server_id, subject_kind, subject_id";
+                       RETURNING id, server_id, subject_kind, subject_id";
     removed(tx, SQL, values_of![server.as_uuid()])
         .await
-        .map(|keys| keys.into_iter().map(|key| key.1).collect())
+        .map(|keys| keys.into_iter().map(|key| key.subject).collect())
 }
 
 /// Removes every override of a caller, as when they are deleted; of which servers.
@@ -179,17 +185,31 @@ pub async fn delete_of_server(tx: &mut Tx, server: ServerId) -> Result<Vec<Princ
 /// When the database fails.
 pub async fn delete_of_subject(tx: &mut Tx, subject: Principal) -> Result<Vec<ServerId>> {
     const SQL: &str = "DELETE FROM auth_overrides WHERE subject_kind = $1 AND subject_id = $2 \
-                       RETURNING server_id, subject_kind, subject_id";
+                       RETURNING id, server_id, subject_kind, subject_id";
     let (kind, id) = principal_columns(subject);
     removed(tx, SQL, values_of![kind, id])
         .await
-        .map(|keys| keys.into_iter().map(|key| key.0).collect())
+        .map(|keys| keys.into_iter().map(|key| key.server).collect())
+}
+
+/// Notes that the overrides of a server go with it.
+pub(super) async fn drop_seals_of_server(tx: &mut Tx, server: ServerId) -> Result<()> {
+    const SQL: &str =
+        "SELECT id, server_id, subject_kind, subject_id FROM auth_overrides WHERE server_id = $1";
+    let keys: Vec<Key> = Conn::from(&mut *tx)
+        .fetch_all(SQL, values_of![server.as_uuid()])
+        .await?;
+    for key in keys {
+        tx.drop_seal(AUTH_OVERRIDE, key.id);
+    }
+    Ok(())
 }
 
 async fn removed(tx: &mut Tx, sql: &'static str, values: Vec<Value>) -> Result<Vec<Key>> {
     let keys: Vec<Key> = Conn::from(&mut *tx).fetch_all(sql, values).await?;
-    for Key(server, subject) in &keys {
-        record_removal(tx, *server, *subject).await?;
+    for key in &keys {
+        tx.drop_seal(AUTH_OVERRIDE, key.id);
+        record_removal(tx, key.server, key.subject).await?;
     }
     Ok(keys)
 }
@@ -201,7 +221,11 @@ async fn record_removal(tx: &mut Tx, server: ServerId, subject: Principal) -> Re
     tx.record_change(Change::Credential(server, subject)).await
 }
 
-struct Key(ServerId, Principal);
+struct Key {
+    id: OverrideId,
+    server: ServerId,
+    subject: Principal,
+}
 
 struct Overridden(ServerId);
 
@@ -213,10 +237,11 @@ impl FromRow for Overridden {
 
 impl FromRow for Key {
     fn from_row(row: &Row) -> Result<Self> {
-        Ok(Self(
-            ServerId::from_uuid(row.get("server_id")?),
-            read_principal(row)?,
-        ))
+        Ok(Self {
+            id: OverrideId::from_uuid(row.get("id")?),
+            server: ServerId::from_uuid(row.get("server_id")?),
+            subject: read_principal(row)?,
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use sqlx::sqlite::{
 use tokio::sync::{Mutex, watch};
 use warder_shared::clock::Clock;
 
-use super::query::{Conn, Target};
+use super::query::Target;
 use super::tx::{Inner, Tx};
 use super::{Result, StoreError, changes, migrations};
 
@@ -142,17 +142,6 @@ impl Store {
             self.committed.clone(),
             None,
         ))
-    }
-
-    /// Whether the database answers.
-    ///
-    /// # Errors
-    /// When it does not.
-    pub async fn ping(&self) -> Result<()> {
-        Conn::from(self)
-            .execute("SELECT 1", Vec::new())
-            .await
-            .map(drop)
     }
 
     /// Resolves its `changed()` after every commit of this process that recorded changes.

@@ -20,6 +20,12 @@ pub enum StoreError {
         /// What is wrong, without the value.
         reason: String,
     },
+    /// A sealed value was deleted and the vault not told: a defect.
+    #[error("a sealed value of {place} was deleted and the vault's ledger not settled")]
+    Unsettled {
+        /// Table and column.
+        place: &'static str,
+    },
     /// The address of the database is not usable.
     #[error("the database URL is not usable: {0}")]
     Url(String),

@@ -57,6 +57,27 @@ pub async fn count_encryption(tx: &mut Tx) -> Result<Option<KeyTerm>> {
     Conn::from(tx).fetch_optional(SQL, Vec::new()).await
 }
 
+/// Writes the key of a term, sealed by another root key.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_wrapped_key(tx: &mut Tx, term: i64, wrapped_key: &[u8]) -> Result<()> {
+    const SQL: &str = "UPDATE key_terms SET wrapped_key = $2 WHERE term = $1";
+    Conn::from(tx)
+        .execute(SQL, values_of![term, wrapped_key])
+        .await
+        .map(drop)
+}
+
+/// Destroys the keys of every term before one; how many.
+///
+/// # Errors
+/// When the database fails.
+pub async fn delete_before(tx: &mut Tx, term: i64) -> Result<u64> {
+    const SQL: &str = "DELETE FROM key_terms WHERE term < $1";
+    Conn::from(tx).execute(SQL, values_of![term]).await
+}
+
 impl FromRow for KeyTerm {
     fn from_row(row: &Row) -> Result<Self> {
         Ok(Self {

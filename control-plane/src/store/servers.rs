@@ -7,6 +7,7 @@ use warder_shared::principal::Principal;
 use super::Result;
 use super::query::{Conn, Value, values_of};
 use super::row::{FromRow, Row, Sealed, corrupt};
+use super::sealed::{SERVER_AUTH, SERVER_HEADERS};
 use super::subject::principal_columns;
 use super::tx::Tx;
 use crate::domain::{Change, Page, PageRequest, Server};
@@ -92,6 +93,9 @@ pub async fn update(tx: &mut Tx, server: &Server) -> Result<bool> {
 /// When the database fails.
 pub async fn delete(tx: &mut Tx, id: ServerId) -> Result<bool> {
     const SQL: &str = "DELETE FROM mcp_servers WHERE id = $1";
+    super::auth_overrides::drop_seals_of_server(tx, id).await?;
+    tx.drop_seal(SERVER_AUTH, id);
+    tx.drop_seal(SERVER_HEADERS, id);
     let found = Conn::from(&mut *tx)
         .execute(SQL, values_of![id.as_uuid()])
         .await?
@@ -207,6 +211,18 @@ pub async fn secrets(conn: impl Into<Conn<'_>>, id: ServerId) -> Result<Option<S
         .await
 }
 
+/// The sealed values of every server.
+///
+/// # Errors
+/// When the database fails.
+pub async fn all_secrets(conn: impl Into<Conn<'_>>) -> Result<Vec<(ServerId, ServerSecrets)>> {
+    const SQL: &str = "SELECT id, auth_secret, auth_secret_origin, auth_secret_revision, \
+        additional_headers, additional_headers_origin, additional_headers_revision \
+        FROM mcp_servers";
+    let rows: Vec<SecretsOf> = conn.into().fetch_all(SQL, Vec::new()).await?;
+    Ok(rows.into_iter().map(|row| (row.0, row.1)).collect())
+}
+
 /// Replaces or removes the sealed values of the shared headers. Changes no revision: the caller
 /// updates the server too.
 ///
@@ -215,7 +231,7 @@ pub async fn secrets(conn: impl Into<Conn<'_>>, id: ServerId) -> Result<Option<S
 pub async fn set_auth_secret(tx: &mut Tx, id: ServerId, sealed: Option<&Sealed>) -> Result<()> {
     const SQL: &str = "UPDATE mcp_servers SET auth_secret = $2, auth_secret_origin = $3, \
                        auth_secret_revision = $4 WHERE id = $1";
-    set_sealed(tx, SQL, id, sealed).await
+    set_sealed(tx, (SERVER_AUTH, SQL), id, sealed).await
 }
 
 /// Replaces or removes the sealed values of the additional headers. Changes no revision: the caller
@@ -230,15 +246,18 @@ pub async fn set_additional_headers(
 ) -> Result<()> {
     const SQL: &str = "UPDATE mcp_servers SET additional_headers = $2, \
         additional_headers_origin = $3, additional_headers_revision = $4 WHERE id = $1";
-    set_sealed(tx, SQL, id, sealed).await
+    set_sealed(tx, (SERVER_HEADERS, SQL), id, sealed).await
 }
 
 async fn set_sealed(
     tx: &mut Tx,
-    sql: &'static str,
+    (place, sql): (&'static str, &'static str),
     id: ServerId,
     sealed: Option<&Sealed>,
 ) -> Result<()> {
+    if sealed.is_none() {
+        tx.drop_seal(place, id);
+    }
     let values = values_of![
         id.as_uuid(),
         sealed.map(|sealed| sealed.bytes.clone()),
@@ -271,6 +290,15 @@ impl FromRow for Server {
             created_at: row.get("created_at")?,
             updated_at: row.get("updated_at")?,
         })
+    }
+}
+
+struct SecretsOf(ServerId, ServerSecrets);
+
+impl FromRow for SecretsOf {
+    fn from_row(row: &Row) -> Result<Self> {
+        let id = ServerId::from_uuid(row.get("id")?);
+        Ok(Self(id, ServerSecrets::from_row(row)?))
     }
 }
 

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::Result;
 use super::query::{Conn, values_of};
 use super::row::{FromRow, Row};
+use super::sealed::SESSION_KEY;
 use super::tx::Tx;
 use crate::domain::{Change, SessionKeyRecord};
 
@@ -65,13 +66,19 @@ pub async fn retire(tx: &mut Tx, id: &str, at: DateTime<Utc>) -> Result<()> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn delete_retired(tx: &mut Tx, limit: DateTime<Utc>) -> Result<u64> {
-    const SQL: &str = "DELETE FROM session_keys WHERE retired_at IS NOT NULL AND retired_at < $1";
-    let dropped = Conn::from(&mut *tx).execute(SQL, values_of![limit]).await?;
-    if dropped > 0 {
+pub async fn delete_retired(tx: &mut Tx, limit: DateTime<Utc>) -> Result<usize> {
+    const SQL: &str = "DELETE FROM session_keys WHERE retired_at IS NOT NULL AND retired_at < $1 \
+                       RETURNING id, key, created_at, active_from, retired_at";
+    let dropped: Vec<StoredSessionKey> = Conn::from(&mut *tx)
+        .fetch_all(SQL, values_of![limit])
+        .await?;
+    for key in &dropped {
+        tx.drop_seal(SESSION_KEY, &key.record.id);
+    }
+    if !dropped.is_empty() {
         tx.record_change(Change::Keys).await?;
     }
-    Ok(dropped)
+    Ok(dropped.len())
 }
 
 impl FromRow for StoredSessionKey {

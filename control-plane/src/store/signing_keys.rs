@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::Result;
 use super::query::{Conn, values_of};
 use super::row::{FromRow, Row};
+use super::sealed::SIGNING_KEY;
 use super::tx::Tx;
 use crate::domain::{Change, SigningKeyRecord};
 
@@ -23,9 +24,19 @@ pub async fn list(conn: impl Into<Conn<'_>>) -> Result<Vec<SigningKeyRecord>> {
 /// # Errors
 /// When the database fails.
 pub async fn sealed_private_key(conn: impl Into<Conn<'_>>, kid: &str) -> Result<Option<Vec<u8>>> {
-    const SQL: &str = "SELECT private_key FROM signing_keys WHERE kid = $1";
-    let key: Option<PrivateKey> = conn.into().fetch_optional(SQL, values_of![kid]).await?;
-    Ok(key.map(|key| key.0))
+    const SQL: &str = "SELECT kid, private_key FROM signing_keys WHERE kid = $1";
+    let key: Option<SealedKey> = conn.into().fetch_optional(SQL, values_of![kid]).await?;
+    Ok(key.map(|key| key.sealed))
+}
+
+/// Every sealed private half, with its key's id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn all_sealed(conn: impl Into<Conn<'_>>) -> Result<Vec<(String, Vec<u8>)>> {
+    const SQL: &str = "SELECT kid, private_key FROM signing_keys";
+    let keys: Vec<SealedKey> = conn.into().fetch_all(SQL, Vec::new()).await?;
+    Ok(keys.into_iter().map(|key| (key.kid, key.sealed)).collect())
 }
 
 /// Adds a key and its sealed private half.
@@ -75,14 +86,17 @@ pub async fn retire(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn delete_expired(tx: &mut Tx, now: DateTime<Utc>) -> Result<u64> {
-    const SQL: &str =
-        "DELETE FROM signing_keys WHERE verify_until IS NOT NULL AND verify_until < $1";
-    let dropped = Conn::from(&mut *tx).execute(SQL, values_of![now]).await?;
-    if dropped > 0 {
+pub async fn delete_expired(tx: &mut Tx, now: DateTime<Utc>) -> Result<usize> {
+    const SQL: &str = "DELETE FROM signing_keys WHERE verify_until IS NOT NULL AND verify_until < $1 \
+                       RETURNING kid, private_key";
+    let dropped: Vec<SealedKey> = Conn::from(&mut *tx).fetch_all(SQL, values_of![now]).await?;
+    for key in &dropped {
+        tx.drop_seal(SIGNING_KEY, &key.kid);
+    }
+    if !dropped.is_empty() {
         tx.record_change(Change::Keys).await?;
     }
-    Ok(dropped)
+    Ok(dropped.len())
 }
 
 impl FromRow for SigningKeyRecord {
@@ -99,10 +113,16 @@ impl FromRow for SigningKeyRecord {
     }
 }
 
-struct PrivateKey(Vec<u8>);
+struct SealedKey {
+    kid: String,
+    sealed: Vec<u8>,
+}
 
-impl FromRow for PrivateKey {
+impl FromRow for SealedKey {
     fn from_row(row: &Row) -> Result<Self> {
-        Ok(Self(row.get("private_key")?))
+        Ok(Self {
+            kid: row.get("kid")?,
+            sealed: row.get("private_key")?,
+        })
     }
 }

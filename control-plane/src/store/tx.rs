@@ -6,7 +6,8 @@ use tokio::sync::{OwnedMutexGuard, watch};
 use warder_shared::clock::Clock;
 
 use super::query::{Conn, Target};
-use super::{Result, changes};
+use super::sealed::DroppedSeal;
+use super::{Result, StoreError, changes};
 use crate::domain::Change;
 
 /// An open transaction. Dropped without [`Tx::commit`], nothing of it happened.
@@ -17,6 +18,10 @@ pub struct Tx {
     /// The version of this transaction's changes, once there is one.
     version: Option<i64>,
     committed: watch::Sender<()>,
+    /// Sealed values that are gone when this commits, and that the vault does not know to be.
+    dropped_seals: Vec<DroppedSeal>,
+    /// Whether the vault's ledger was written.
+    wrote_ledger: bool,
     /// Held while this process writes to SQLite, which has room for one writer.
     writer: Option<OwnedMutexGuard<()>>,
 }
@@ -39,6 +44,8 @@ impl Tx {
             clock,
             version: None,
             committed,
+            dropped_seals: Vec::new(),
+            wrote_ledger: false,
             writer,
         }
     }
@@ -72,12 +79,39 @@ impl Tx {
         changes::insert(self, version, change).await
     }
 
+    /// Notes that a sealed value is deleted.
+    pub(super) fn drop_seal(&mut self, place: &'static str, row: impl ToString) {
+        let row = row.to_string();
+        self.dropped_seals.push(DroppedSeal { place, row });
+    }
+
+    /// The sealed values that were deleted since this was last asked, for the vault to forget.
+    pub fn take_dropped_seals(&mut self) -> Vec<DroppedSeal> {
+        std::mem::take(&mut self.dropped_seals)
+    }
+
+    pub(super) const fn note_ledger(&mut self) {
+        self.wrote_ledger = true;
+    }
+
+    /// Whether the vault's ledger, as this transaction sees it, is its own doing and may come to nothing.
+    #[must_use]
+    pub const fn wrote_ledger(&self) -> bool {
+        self.wrote_ledger
+    }
+
     /// Makes everything in it happen, durably, and wakes the change feed of this process and, on
     /// PostgreSQL, of every other.
     ///
     /// # Errors
-    /// When the database fails; whether it happened is then unknown.
+    /// When the database fails; whether it happened is then unknown. [`StoreError::Unsettled`] when a
+    /// sealed value was deleted and the vault not told (`Vault::settle`); then nothing happened.
     pub async fn commit(mut self) -> Result<()> {
+        if let Some(dropped) = self.dropped_seals.first() {
+            return Err(StoreError::Unsettled {
+                place: dropped.place,
+            });
+        }
         if self.version.is_some() {
             self.notify().await?;
         }
@@ -88,18 +122,6 @@ impl Tx {
         drop(self.writer);
         if self.version.is_some() {
             self.committed.send_replace(());
-        }
-        Ok(())
-    }
-
-    /// Undoes everything in it. Dropping does the same, later.
-    ///
-    /// # Errors
-    /// When the database fails; nothing happened all the same.
-    pub async fn rollback(self) -> Result<()> {
-        match self.inner {
-            Inner::Sqlite(tx) => tx.rollback().await?,
-            Inner::Postgres(tx) => tx.rollback().await?,
         }
         Ok(())
     }

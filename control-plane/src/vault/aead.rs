@@ -22,8 +22,7 @@ impl Key {
 
     /// Seals with a new nonce; none when the text is too long or the random source fails.
     pub(crate) fn seal(&self, plaintext: &[u8], associated_data: &[u8]) -> Option<Vec<u8>> {
-        let mut nonce = [0; NONCE_LENGTH];
-        SystemRandom::new().fill(&mut nonce).ok()?;
+        let nonce = nonce()?;
         let payload = Payload {
             msg: plaintext,
             aad: associated_data,
@@ -45,6 +44,13 @@ impl Key {
         let nonce = aead::Nonce::<Aes256Gcm>::from(*nonce);
         self.0.decrypt(&nonce, payload).ok().map(Zeroizing::new)
     }
+}
+
+/// A new nonce (section 8.2.2: 96 random bits); none when the random source fails.
+pub(super) fn nonce() -> Option<[u8; NONCE_LENGTH]> {
+    let mut nonce = [0; NONCE_LENGTH];
+    SystemRandom::new().fill(&mut nonce).ok()?;
+    Some(nonce)
 }
 
 /// The bytes of a new key; none when the random source fails.

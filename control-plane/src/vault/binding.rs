@@ -95,6 +95,11 @@ impl Binding {
         format!("{}.{}", self.table, self.column)
     }
 
+    /// Where the ledger keeps its line.
+    pub(super) fn slot(&self) -> (String, String) {
+        (self.place(), self.row.clone())
+    }
+
     /// The associated data: the value's header, then every field behind its length, so that no two
     /// bindings have the same bytes.
     pub(super) fn associated_data(&self, header: &[u8]) -> Vec<u8> {

@@ -36,6 +36,30 @@ pub enum VaultError {
         /// Table and column.
         place: String,
     },
+    /// The value was sealed here once, but is not what was sealed last: it was put back.
+    #[error("a sealed value of {place} is not the newest: it was put back to an older state")]
+    PutBack {
+        /// Table and column.
+        place: String,
+    },
+    /// The database has key terms but no ledger.
+    #[error(
+        "the vault's ledger is missing: if this database was made by an earlier version or restored \
+         without it, run `warder-control-plane vault accept-restore`"
+    )]
+    NoLedger,
+    /// The ledger does not add up, or is older than it was.
+    #[error(
+        "the vault's ledger was altered or put back to an older state: if a backup was restored on \
+         purpose, run `warder-control-plane vault accept-restore`"
+    )]
+    LedgerPutBack,
+    /// The column is not in `vault/places.rs`: a defect.
+    #[error("{place} is not a place for sealed values")]
+    UnknownPlace {
+        /// Table and column.
+        place: String,
+    },
     /// The value is too long to be sealed, or the random source failed.
     #[error("a value cannot be sealed")]
     Unsealable,

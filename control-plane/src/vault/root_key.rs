@@ -37,20 +37,40 @@ impl RootKey {
 
     /// Makes the key of a term, wrapped for the database.
     pub(super) fn new_term(&self, term: i64) -> Result<Vec<u8>, VaultError> {
-        let bytes = random_key().ok_or(VaultError::Unsealable)?;
-        self.0
-            .seal(&bytes, &wrapping(term))
-            .ok_or(VaultError::Unsealable)
+        self.wrap_new(&wrapping(term))
     }
 
     /// Opens the key of a term.
     pub(super) fn unwrap(&self, term: &KeyTerm) -> Result<Key, VaultError> {
-        let wrong = || VaultError::WrongRootKey { term: term.term };
-        let bytes = self
-            .0
-            .open(&term.wrapped_key, &wrapping(term.term))
-            .ok_or_else(wrong)?;
-        Key::new(&bytes).ok_or_else(wrong)
+        self.unwrap_bytes(&term.wrapped_key, &wrapping(term.term))
+            .and_then(|bytes| Key::new(&bytes))
+            .ok_or(VaultError::WrongRootKey { term: term.term })
+    }
+
+    /// The key of a term, wrapped by another root key.
+    pub(super) fn rewrap_term(&self, new: &Self, term: &KeyTerm) -> Result<Vec<u8>, VaultError> {
+        self.rewrap(new, &term.wrapped_key, &wrapping(term.term))
+            .ok_or(VaultError::WrongRootKey { term: term.term })
+    }
+
+    /// Makes a key for a purpose, wrapped for the database.
+    pub(super) fn wrap_new(&self, purpose: &[u8]) -> Result<Vec<u8>, VaultError> {
+        let bytes = random_key().ok_or(VaultError::Unsealable)?;
+        self.0.seal(&bytes, purpose).ok_or(VaultError::Unsealable)
+    }
+
+    /// The bytes of a key that this root key wrapped for a purpose; none when it did not.
+    pub(super) fn unwrap_bytes(
+        &self,
+        wrapped: &[u8],
+        purpose: &[u8],
+    ) -> Option<Zeroizing<Vec<u8>>> {
+        self.0.open(wrapped, purpose)
+    }
+
+    /// A wrapped key, wrapped by another root key; none when this one did not wrap it.
+    pub(super) fn rewrap(&self, new: &Self, wrapped: &[u8], purpose: &[u8]) -> Option<Vec<u8>> {
+        new.0.seal(&self.unwrap_bytes(wrapped, purpose)?, purpose)
     }
 }
 

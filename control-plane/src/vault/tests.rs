@@ -5,8 +5,9 @@ use uuid::Uuid;
 use warder_shared::clock::Clock;
 use warder_shared::id::{OverrideId, ServerId, UserId};
 use warder_shared::principal::Principal;
+use zeroize::Zeroizing;
 
-use super::aead::{Key, NONCE_LENGTH, random_key};
+use super::aead::{Key, NONCE_LENGTH, nonce, random_key};
 use super::*;
 use crate::store::{Store, key_terms};
 
@@ -39,6 +40,16 @@ impl Scene {
             .unwrap()
     }
 
+    async fn open(
+        &self,
+        vault: &Vault,
+        binding: &Binding,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let mut tx = self.store.begin_read().await.unwrap();
+        vault.open_value(&mut tx, binding, sealed).await
+    }
+
     async fn seal(&self, vault: &Vault, binding: &Binding, plaintext: &[u8]) -> Vec<u8> {
         let mut tx = self.store.begin().await.unwrap();
         let sealed = vault.seal(&mut tx, binding, plaintext).await.unwrap();
@@ -63,8 +74,8 @@ async fn t52_a_value_opens_with_its_own_binding_only() {
     let vault = scene.vault(1000).await;
     let sealed = scene.seal(&vault, &binding(), b"secret").await;
     assert_eq!(
-        vault
-            .open_value(&binding(), &sealed)
+        scene
+            .open(&vault, &binding(), &sealed)
             .await
             .unwrap()
             .as_slice(),
@@ -120,7 +131,7 @@ async fn t52_a_value_opens_with_its_own_binding_only() {
         },
     ];
     for other in moved {
-        let opened = vault.open_value(&other, &sealed).await;
+        let opened = scene.open(&vault, &other, &sealed).await;
         assert!(
             matches!(opened, Err(VaultError::Tampered { .. })),
             "{other:?}: {opened:?}"
@@ -138,9 +149,9 @@ async fn t52_two_rows_whose_ciphertexts_were_swapped_do_not_open() {
     };
     let one = scene.seal(&vault, &binding(), b"secret of one").await;
     let two = scene.seal(&vault, &other, b"secret of two").await;
-    assert!(vault.open_value(&binding(), &two).await.is_err());
-    assert!(vault.open_value(&other, &one).await.is_err());
-    assert!(vault.open_value(&other, &two).await.is_ok());
+    assert!(scene.open(&vault, &binding(), &two).await.is_err());
+    assert!(scene.open(&vault, &other, &one).await.is_err());
+    assert!(scene.open(&vault, &other, &two).await.is_ok());
 }
 
 #[tokio::test]
@@ -152,7 +163,7 @@ async fn t52_no_byte_of_a_sealed_value_can_be_changed_or_cut() {
         for bit in 0..8 {
             let mut altered = sealed.clone();
             altered[position] ^= 1 << bit;
-            let opened = vault.open_value(&binding(), &altered).await;
+            let opened = scene.open(&vault, &binding(), &altered).await;
             let expected = match position {
                 0 => matches!(opened, Err(VaultError::UnknownFormat { .. })),
                 1..5 => matches!(opened, Err(VaultError::UnknownTerm { .. })),
@@ -161,14 +172,14 @@ async fn t52_no_byte_of_a_sealed_value_can_be_changed_or_cut() {
             assert!(expected, "bit {bit} of byte {position}: {opened:?}");
         }
         assert!(
-            vault
-                .open_value(&binding(), &sealed[..position])
+            scene
+                .open(&vault, &binding(), &sealed[..position])
                 .await
                 .is_err()
         );
     }
     let longer = [sealed.as_slice(), &[0]].concat();
-    assert!(vault.open_value(&binding(), &longer).await.is_err());
+    assert!(scene.open(&vault, &binding(), &longer).await.is_err());
 }
 
 #[tokio::test]
@@ -178,7 +189,7 @@ async fn t52_a_value_of_an_earlier_term_cannot_pass_for_one_of_a_later() {
     let mut sealed = scene.seal(&vault, &binding(), b"secret").await;
     scene.seal(&vault, &binding(), b"another").await;
     sealed[4] = 2;
-    let opened = vault.open_value(&binding(), &sealed).await;
+    let opened = scene.open(&vault, &binding(), &sealed).await;
     assert!(
         matches!(opened, Err(VaultError::Tampered { .. })),
         "{opened:?}"
@@ -189,10 +200,54 @@ async fn t52_a_value_of_an_earlier_term_cannot_pass_for_one_of_a_later() {
 fn t53_nonces_do_not_repeat() {
     let key = Key::new(&random_key().unwrap()).unwrap();
     let mut seen = HashSet::new();
-    for _ in 0..100_000 {
+    for _ in 0..1_000 {
         let sealed = key.seal(b"", b"").unwrap();
-        assert!(seen.insert(sealed[..NONCE_LENGTH].to_vec()));
+        assert!(seen.insert(<[u8; NONCE_LENGTH]>::try_from(&sealed[..NONCE_LENGTH]).unwrap()));
     }
+    for _ in 0..1_000_000 {
+        assert!(seen.insert(nonce().unwrap()));
+    }
+}
+
+/// Set for the processes that the next test starts.
+const PRINT_NONCES: &str = "WARDER_TEST_PRINT_NONCES";
+
+#[test]
+fn t53_processes_of_the_same_state_make_different_nonces() {
+    const COUNT: usize = 10_000;
+    if let Some(path) = std::env::var_os(PRINT_NONCES) {
+        let nonces: Vec<String> = (0..COUNT)
+            .map(|_| nonce().unwrap().map(|byte| format!("{byte:02x}")).concat())
+            .collect();
+        std::fs::write(path, nonces.join("\n")).unwrap();
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let name = "vault::tests::t53_processes_of_the_same_state_make_different_nonces";
+    let files: Vec<_> = (0..3)
+        .map(|number| folder.path().join(number.to_string()))
+        .collect();
+    let started: Vec<_> = files
+        .iter()
+        .map(|file| {
+            std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", name])
+                .env(PRINT_NONCES, file)
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for mut process in started {
+        assert!(process.wait().unwrap().success());
+    }
+    let mut seen = HashSet::new();
+    for file in files {
+        for nonce in std::fs::read_to_string(file).unwrap().lines() {
+            assert!(seen.insert(nonce.to_owned()), "{nonce} twice");
+        }
+    }
+    assert_eq!(seen.len(), 3 * COUNT);
 }
 
 #[tokio::test]
@@ -207,7 +262,7 @@ async fn t53_encryptions_are_counted_with_the_value_and_survive_a_restart() {
         .seal(&mut undone, &binding(), b"secret")
         .await
         .unwrap();
-    undone.rollback().await.unwrap();
+    drop(undone);
     drop(vault);
     let vault = scene.vault(1000).await;
     scene.seal(&vault, &binding(), b"secret").await;
@@ -239,13 +294,13 @@ async fn t53_a_term_that_was_undone_seals_nothing_later() {
     scene.seal(&vault, &binding(), b"one").await;
     let mut undone = scene.store.begin().await.unwrap();
     vault.seal(&mut undone, &binding(), b"two").await.unwrap();
-    undone.rollback().await.unwrap();
+    drop(undone);
     let sealed = scene.seal(&vault, &binding(), b"two").await;
     assert_eq!(sealed[4], 2);
     let restarted = scene.vault(1).await;
     assert_eq!(
-        restarted
-            .open_value(&binding(), &sealed)
+        scene
+            .open(&restarted, &binding(), &sealed)
             .await
             .unwrap()
             .as_slice(),
@@ -257,20 +312,17 @@ async fn t53_a_term_that_was_undone_seals_nothing_later() {
 async fn t54_values_of_earlier_terms_stay_readable_also_after_a_restart() {
     let scene = Scene::new().await;
     let vault = scene.vault(1).await;
-    let first = scene.seal(&vault, &binding(), b"first").await;
+    let other = Binding::session_key("first");
+    let first = scene.seal(&vault, &other, b"first").await;
     let second = scene.seal(&vault, &binding(), b"second").await;
     for vault in [vault, scene.vault(1).await] {
         assert_eq!(
-            vault
-                .open_value(&binding(), &first)
-                .await
-                .unwrap()
-                .as_slice(),
+            scene.open(&vault, &other, &first).await.unwrap().as_slice(),
             b"first"
         );
         assert_eq!(
-            vault
-                .open_value(&binding(), &second)
+            scene
+                .open(&vault, &binding(), &second)
                 .await
                 .unwrap()
                 .as_slice(),
@@ -286,7 +338,8 @@ async fn t54_a_replica_opens_values_of_a_term_that_another_one_made() {
     scene.seal(&one, &binding(), b"first").await;
     let sealed = scene.seal(&one, &binding(), b"second").await;
     assert_eq!(
-        two.open_value(&binding(), &sealed)
+        scene
+            .open(&two, &binding(), &sealed)
             .await
             .unwrap()
             .as_slice(),
@@ -309,9 +362,7 @@ async fn t54_another_root_key_is_refused_at_boot_and_changes_nothing() {
     );
     assert_eq!(key_terms::list(&scene.store).await.unwrap(), before);
     let opened = scene
-        .vault(1000)
-        .await
-        .open_value(&binding(), &sealed)
+        .open(&scene.vault(1000).await, &binding(), &sealed)
         .await;
     assert_eq!(opened.unwrap().as_slice(), b"secret");
 }
@@ -322,7 +373,7 @@ async fn t54_a_value_of_an_unknown_term_is_an_error() {
     let vault = scene.vault(1000).await;
     let mut sealed = scene.seal(&vault, &binding(), b"secret").await;
     sealed[1..5].copy_from_slice(&77_u32.to_be_bytes());
-    let opened = vault.open_value(&binding(), &sealed).await;
+    let opened = scene.open(&vault, &binding(), &sealed).await;
     assert!(
         matches!(opened, Err(VaultError::UnknownTerm { term: 77, .. })),
         "{opened:?}"

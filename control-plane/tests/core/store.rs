@@ -18,6 +18,8 @@ mod feed;
 mod vault;
 mod sessions;
 mod sign_in;
+mod sealing;
+mod vault_ledger;
 
 use crate::support::Scene;
 
@@ -122,6 +124,7 @@ conformance! {
         the_same_event_is_stored_once,
         events_are_listed_newest_first_in_pages,
         events_are_filtered,
+        the_oldest_events_are_deleted_first,
     }
     feed {
         a_commit_of_another_replica_is_heard_of,
@@ -135,5 +138,17 @@ conformance! {
         ended_sessions_are_forgotten,
     }
     sign_in { t44_a_continuation_is_taken_once_by_its_browser }
+    vault_ledger {
+        t52_a_row_that_was_put_back_whole_does_not_open,
+        t52_a_deleted_row_that_was_put_back_does_not_open,
+        t52_a_deletion_has_to_be_settled,
+        t52_a_row_that_somebody_else_deleted_is_missed,
+        t52_a_ledger_that_was_put_back_opens_nothing,
+        t52_an_operator_accepts_a_restored_backup,
+        t53_a_counter_that_was_put_back_stops_the_key,
+        t54_the_root_key_changes_while_control_planes_run,
+        t54_every_value_is_sealed_anew_while_control_planes_run,
+        a_transaction_opens_what_it_reads_whatever_happens_meanwhile,
+    }
     vault { t52_sealed_columns_that_were_swapped_do_not_open, t53_replicas_that_seal_at_once_do_not_lose_count }
 }

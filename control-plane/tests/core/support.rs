@@ -9,7 +9,7 @@ use warder_control_plane::domain::{
     Change, Email, Server, ServerAuth, ServerType, Team, TenantRole, Timeouts, TokenRecord, User,
     UserStatus, VirtualAccount,
 };
-use warder_control_plane::store::{Store, changes, servers, teams, users, virtual_accounts};
+use warder_control_plane::store::{Store, Tx, changes, servers, teams, users, virtual_accounts};
 use warder_shared::clock::Clock;
 use warder_shared::id::{ServerId, TeamId, TokenId, UserId, VirtualAccountId};
 use warder_shared::name::Name;
@@ -149,6 +149,11 @@ impl Time {
         let time = self.clone();
         Clock::from_fn(move || time.now())
     }
+}
+
+/// Commits without a vault: what was deleted was never sealed.
+pub(crate) fn settle(tx: &mut Tx) {
+    assert!(!tx.take_dropped_seals().is_empty());
 }
 
 /// A name.

@@ -112,6 +112,12 @@ fn refusal(status: &Status) -> Rejection {
             ErrorType::CredentialUnavailable,
             "a manager of this server has to enter its credentials again",
         ),
+        // The control plane says so in its log.
+        Code::ResourceExhausted => Rejection::unavailable(
+            ErrorType::Overloaded,
+            "too many credentials are asked for at once",
+        )
+        .because("this pod asks for too many credentials"),
         code => {
             tracing::warn!(
                 ?code,

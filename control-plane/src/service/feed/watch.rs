@@ -74,7 +74,9 @@ impl Watcher {
                     // The feed, which the watcher holds, keeps the sender.
                     Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
                 },
-                _ = self.heartbeat.tick() => self.send(version, false, Vec::new()),
+                _ = self.heartbeat.tick() => if self.feed.is_current() {
+                    self.send(version, false, Vec::new());
+                },
             }
         }
     }

@@ -29,15 +29,11 @@ impl Secrets {
         tx: &mut Tx,
         id: ServerId,
     ) -> Result<Self, Failure> {
-        let stored = servers::secrets(tx, id).await?.unwrap_or_default();
+        let stored = servers::secrets(&mut *tx, id).await?.unwrap_or_default();
         let auth = match &stored.auth {
             Some(sealed) => {
-                open(
-                    services,
-                    &Binding::server_auth(id, &sealed.origin, sealed.revision),
-                    sealed,
-                )
-                .await?
+                let binding = Binding::server_auth(id, &sealed.origin, sealed.revision);
+                open(services, tx, &binding, sealed).await?
             }
             None => SecretMap::new(),
         };
@@ -45,7 +41,7 @@ impl Secrets {
             Some(sealed) => {
                 let binding =
                     Binding::server_additional_headers(id, &sealed.origin, sealed.revision);
-                open(services, &binding, sealed).await?
+                open(services, tx, &binding, sealed).await?
             }
             None => SecretMap::new(),
         };
@@ -130,10 +126,14 @@ impl Secrets {
 
 async fn open(
     services: &Services,
+    tx: &mut Tx,
     binding: &Binding,
     sealed: &Sealed,
 ) -> Result<SecretMap, Failure> {
-    let bytes = services.vault.open_value(binding, &sealed.bytes).await?;
+    let bytes = services
+        .vault
+        .open_value(tx, binding, &sealed.bytes)
+        .await?;
     SecretMap::from_bytes(&bytes).map_err(|error| Failure::Internal(error.into()))
 }
 

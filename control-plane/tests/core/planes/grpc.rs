@@ -1,3 +1,5 @@
+use std::num::NonZeroU32;
+
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -5,8 +7,10 @@ use tonic::metadata::MetadataValue;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Server as GrpcServer};
 use tonic::{Code, Request};
+use warder_control_plane::config::{RESOLVE_BURST, RESOLVE_RATE};
 use warder_control_plane::domain::{Server, ServerAuth};
 use warder_control_plane::grpc::{self, Parts};
+use warder_control_plane::service::resolve::ResolveLimit;
 use warder_shared::proto::v1::audit_service_client::AuditServiceClient;
 use warder_shared::proto::v1::credential_service_client::CredentialServiceClient;
 use warder_shared::proto::v1::node_service_client::NodeServiceClient;
@@ -28,6 +32,10 @@ struct Served {
 
 impl Served {
     async fn new() -> Self {
+        Self::with_limit(ResolveLimit::new(RESOLVE_RATE, RESOLVE_BURST)).await
+    }
+
+    async fn with_limit(limit: ResolveLimit) -> Self {
         let plane = Plane::new().await;
         let shutdown = CancellationToken::new();
         let routes = grpc::routes(Parts {
@@ -35,6 +43,7 @@ impl Served {
             nodes: plane.nodes.clone(),
             feed: plane.feed.clone(),
             resolver: plane.resolver.clone(),
+            limit,
             shutdown: shutdown.clone(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -57,9 +66,13 @@ impl Served {
     }
 
     async fn enroll(&self) -> String {
+        self.enroll_as("pod-1").await
+    }
+
+    async fn enroll_as(&self, node: &str) -> String {
         let request = EnrollRequest {
             enrollment_secret: ENROLLMENT_SECRET.to_owned(),
-            node: "pod-1".to_owned(),
+            node: node.to_owned(),
         };
         let mut client = NodeServiceClient::new(self.channel.clone());
         client
@@ -223,6 +236,49 @@ async fn t62_a_pod_resolves_with_a_callers_token_only() {
         resolve(&of_ada, id).await.unwrap_err().code(),
         Code::FailedPrecondition
     );
+}
+
+#[tokio::test]
+async fn t62_a_pod_that_asks_for_too_much_is_refused_and_no_other() {
+    let (rate, burst) = (NonZeroU32::MIN, NonZeroU32::new(5).unwrap());
+    let served = Served::with_limit(ResolveLimit::new(rate, burst)).await;
+    let code = async |node: &str| {
+        let request = with(ResolveRequest::default(), &[&format!("Bearer {node}")]);
+        let mut credentials = CredentialServiceClient::new(served.channel.clone());
+        credentials.resolve(request).await.unwrap_err().code()
+    };
+    let (greedy, modest) = (served.enroll().await, served.enroll_as("pod-2").await);
+    let mut codes = Vec::new();
+    for _ in 0..20 {
+        codes.push(code(&greedy).await);
+    }
+    let admitted = codes.iter().filter(|code| **code == Code::NotFound).count();
+    let refused = codes
+        .iter()
+        .filter(|code| **code == Code::ResourceExhausted)
+        .count();
+    // One more may come with each second that this takes.
+    assert!((5..15).contains(&admitted), "{codes:?}");
+    assert_eq!(admitted + refused, 20);
+    // Another credential of the same pod has no allowance of its own.
+    assert_eq!(code(&served.enroll().await).await, Code::ResourceExhausted);
+    assert_eq!(code(&modest).await, Code::NotFound);
+}
+
+#[tokio::test]
+async fn r20_nobody_follows_a_control_plane_that_does_not_hear_its_database() {
+    let served = Served::new().await;
+    let node = format!("Bearer {}", served.enroll().await);
+    let mut client = SnapshotServiceClient::new(served.channel.clone());
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(16)).await;
+    tokio::time::resume();
+    let refused = client.watch(with(WatchRequest::default(), &[&node])).await;
+    assert_eq!(refused.unwrap_err().code(), Code::Unavailable);
+    served.plane.feed.refresh().await.unwrap();
+    let followed = client.watch(with(WatchRequest::default(), &[&node])).await;
+    let first = followed.unwrap().into_inner().message().await.unwrap();
+    assert!(first.unwrap().reset);
 }
 
 #[tokio::test]

@@ -212,3 +212,38 @@ pub(crate) async fn events_are_filtered(scene: Scene) {
     };
     assert_eq!(actions(&scene, filter).await.len(), 5);
 }
+
+pub(crate) async fn the_oldest_events_are_deleted_first(scene: Scene) {
+    for action in ["first", "second", "third", "fourth"] {
+        assert!(insert(&scene, &event(&scene, action)).await);
+        scene.time.advance(Duration::minutes(1));
+    }
+    let limit = scene.time.now() - Duration::minutes(1);
+    let mut tx = scene.store.begin().await.unwrap();
+    assert_eq!(
+        audit_events::delete_before(&mut tx, limit, 2)
+            .await
+            .unwrap(),
+        2
+    );
+    tx.commit().await.unwrap();
+    assert_eq!(
+        actions(&scene, AuditFilter::default()).await,
+        ["fourth", "third"]
+    );
+    let mut tx = scene.store.begin().await.unwrap();
+    assert_eq!(
+        audit_events::delete_before(&mut tx, limit, 2)
+            .await
+            .unwrap(),
+        1
+    );
+    assert_eq!(
+        audit_events::delete_before(&mut tx, limit, 2)
+            .await
+            .unwrap(),
+        0
+    );
+    tx.commit().await.unwrap();
+    assert_eq!(actions(&scene, AuditFilter::default()).await, ["fourth"]);
+}

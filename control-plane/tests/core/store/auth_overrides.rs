@@ -5,6 +5,7 @@ use warder_shared::id::{OverrideId, ServerId};
 use warder_shared::principal::Principal;
 
 use crate::support::Scene;
+use crate::support::settle;
 
 fn record(scene: &Scene, server_id: ServerId, subject: Principal) -> AuthOverride {
     let now = scene.time.now();
@@ -84,6 +85,7 @@ pub(crate) async fn an_override_survives_writing_and_reading(scene: Scene) {
     let mut tx = scene.store.begin().await.unwrap();
     assert!(auth_overrides::delete(&mut tx, server, ada).await.unwrap());
     assert!(!auth_overrides::delete(&mut tx, server, ada).await.unwrap());
+    settle(&mut tx);
     tx.commit().await.unwrap();
     assert_eq!(
         auth_overrides::find(&scene.store, server, ada)
@@ -172,6 +174,7 @@ pub(crate) async fn the_first_and_the_last_override_change_the_server(scene: Sce
     let before = scene.version().await;
     let mut tx = scene.store.begin().await.unwrap();
     auth_overrides::delete(&mut tx, server, ada).await.unwrap();
+    settle(&mut tx);
     tx.commit().await.unwrap();
     assert_eq!(
         scene.changes_since(before).await,
@@ -183,6 +186,7 @@ pub(crate) async fn the_first_and_the_last_override_change_the_server(scene: Sce
     let removed = auth_overrides::delete_of_server(&mut tx, server)
         .await
         .unwrap();
+    settle(&mut tx);
     tx.commit().await.unwrap();
     assert_eq!(removed, [bob]);
     assert!(changed(before).await);
@@ -206,6 +210,7 @@ pub(crate) async fn a_subject_takes_its_overrides_along(scene: Scene) {
     let mut servers = auth_overrides::delete_of_subject(&mut tx, robot)
         .await
         .unwrap();
+    settle(&mut tx);
     tx.commit().await.unwrap();
     servers.sort();
     let mut expected = vec![one, two];

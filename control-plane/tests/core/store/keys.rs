@@ -3,7 +3,7 @@ use warder_control_plane::domain::{Change, SessionKeyRecord, SigningKeyRecord};
 use warder_control_plane::store::key_terms::{self, KeyTerm};
 use warder_control_plane::store::{StoreError, session_keys, signing_keys};
 
-use crate::support::Scene;
+use crate::support::{Scene, settle};
 
 pub(crate) async fn signing_keys_are_retired_and_dropped(scene: Scene) {
     let now = scene.time.now();
@@ -55,6 +55,7 @@ pub(crate) async fn signing_keys_are_retired_and_dropped(scene: Scene) {
         signing_keys::delete_expired(&mut tx, after).await.unwrap(),
         1
     );
+    settle(&mut tx);
     tx.commit().await.unwrap();
     assert!(signing_keys::list(&scene.store).await.unwrap().is_empty());
 }
@@ -97,6 +98,7 @@ pub(crate) async fn session_keys_are_retired_and_dropped(scene: Scene) {
         session_keys::delete_retired(&mut tx, limit).await.unwrap(),
         1
     );
+    settle(&mut tx);
     tx.commit().await.unwrap();
     assert_eq!(session_keys::list(&scene.store).await.unwrap().len(), 1);
 }

@@ -8,6 +8,7 @@ use warder_shared::id::OverrideId;
 use warder_shared::policy::{Grant, Role, ToolPolicy};
 use warder_shared::principal::{Principal, Subject};
 
+use crate::support::settle;
 use crate::support::{Scene, name, server};
 
 pub(crate) async fn a_server_survives_writing_and_reading(scene: Scene) {
@@ -132,6 +133,7 @@ pub(crate) async fn sealed_values_are_apart(scene: Scene) {
     servers::set_auth_secret(&mut tx, written.id, None)
         .await
         .unwrap();
+    settle(&mut tx);
     tx.commit().await.unwrap();
     let stored = servers::secrets(&scene.store, written.id)
         .await
@@ -259,6 +261,7 @@ pub(crate) async fn deleting_a_server_deletes_what_hangs_on_it(scene: Scene) {
     let mut tx = scene.store.begin().await.unwrap();
     assert!(servers::delete(&mut tx, server_id).await.unwrap());
     assert!(!servers::delete(&mut tx, server_id).await.unwrap());
+    settle(&mut tx);
     tx.commit().await.unwrap();
     assert_eq!(
         scene.changes_since(before).await,

@@ -50,8 +50,9 @@ pub(crate) async fn t52_sealed_columns_that_were_swapped_do_not_open(scene: Scen
         let found =
             auth_overrides::find_sealed(&scene.store, record.server_id, record.subject).await;
         let found = found.unwrap().unwrap();
+        let mut tx = scene.store.begin_read().await.unwrap();
         vault
-            .open_value(&binding(&found.record), &found.sealed_values)
+            .open_value(&mut tx, &binding(&found.record), &found.sealed_values)
             .await
     };
     assert_eq!(read(0).await.unwrap().as_slice(), b"ada@example.com");
