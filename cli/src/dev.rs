@@ -82,6 +82,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     interrupted.on_signals()?;
 
     let token = api::administrator(&control_plane, &directory, &options.admin_email).await?;
+    api::first_password(&control_plane, &directory, &options.admin_email).await?;
     let addresses = control_plane.addresses()?;
     let mut demo_server = None;
     if options.demo {
@@ -105,6 +106,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         admin_email: options.admin_email,
         admin_token: token.expose_secret().to_owned(),
         admin_token_file: directory.token_file(),
+        sign_in_url: format!("{}/login", directory.control_plane_url(ports)),
+        admin_password: directory.password()?.expose_secret().to_owned(),
+        admin_password_file: directory.password_file(),
         demo_server: demo_server.as_ref().map(|_| demo::NAME.to_owned()),
         demo_server_url: demo_server,
         pids: banner::Pids {
@@ -154,6 +158,7 @@ fn control_plane_config(
         grpc_tls_key_file: None,
         grpc_plaintext: true,
         egress_allow: loopback_networks(),
+        trusted_proxies: Vec::new(),
         signing_key_rotation: Duration::from_secs(30 * 24 * 3600),
         audit_retention: Duration::from_secs(400 * 24 * 3600),
         resolve_rate: control_plane::config::RESOLVE_RATE,

@@ -3,8 +3,10 @@
 //!
 //! **Invariant:** nothing here knows a caller, a resource or the database.
 
+mod client_address;
 mod request_id;
 mod security_headers;
 
+pub use client_address::{ClientAddress, TrustedProxies, locate};
 pub use request_id::{RequestId, identify};
 pub use security_headers::{Https, harden};

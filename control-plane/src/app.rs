@@ -23,6 +23,7 @@ use warder_shared::{
 };
 
 use crate::{
+    accept::TrustedProxies,
     config::Config,
     grpc, jobs, router,
     service::{
@@ -48,6 +49,7 @@ pub struct App {
     audit_retention: chrono::Duration,
     registry: Registry,
     drain: Drain,
+    proxies: TrustedProxies,
 }
 
 /// Opens the database and brings its schema up to date.
@@ -163,6 +165,7 @@ impl App {
                 .context("WARDER_AUDIT_RETENTION")?,
             registry,
             drain,
+            proxies: TrustedProxies::new(config.trusted_proxies.iter().copied()),
         };
         if let Some(path) = &config.addresses_file {
             app.addresses()?
@@ -186,7 +189,7 @@ impl App {
 
     /// The REST API, for whoever runs it in the same process.
     pub fn rest(&self) -> Router {
-        router::build(self.services.clone())
+        router::build(self.services.clone(), self.proxies.clone())
     }
 
     /// The parts that use cases work with.
@@ -218,6 +221,7 @@ impl App {
             audit_retention,
             registry,
             drain,
+            proxies: _,
         } = self;
         let (readiness, tasks) = (Readiness::default(), TaskTracker::new());
         let stop_admin = Drain::new(std::time::Duration::from_secs(1));

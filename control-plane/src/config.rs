@@ -74,6 +74,11 @@ pub struct Config {
     #[arg(long, env = "WARDER_EGRESS_ALLOW", value_delimiter = ',', value_parser = config::network)]
     pub egress_allow: Vec<IpNet>,
 
+    /// Networks of proxies in front of the REST listener whose X-Forwarded-For is believed, as CIDR, separated by
+    /// commas. Wrong passwords are counted by the client's address.
+    #[arg(long, env = "WARDER_TRUSTED_PROXIES", value_delimiter = ',', value_parser = config::network)]
+    pub trusted_proxies: Vec<IpNet>,
+
     /// How long a key signs before the next one does.
     #[arg(long, env = "WARDER_SIGNING_KEY_ROTATION", default_value = "30d", value_parser = config::duration)]
     pub signing_key_rotation: Duration,

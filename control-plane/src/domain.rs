@@ -16,6 +16,7 @@ pub mod secrets;
 pub mod audit_event;
 pub mod keys;
 pub mod secret_hash;
+pub mod password;
 pub mod session;
 pub mod change;
 pub mod page;

@@ -5,17 +5,20 @@
 //! after its token was compared (T60); and a redirect leads to a path of ours (T44).
 
 mod layout;
+mod messages;
 mod form;
 mod refusal;
 
 use askama::Template;
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
 use http::{HeaderValue, StatusCode, header};
 
 use crate::api::problem::Problem;
 
-pub use form::{BrowserForm, Form, Visit};
+pub use form::{BrowserForm, Form, NoFields, SecretText, Visit};
 pub use layout::Layout;
+pub use messages::Messages;
 pub use refusal::render;
 
 /// What a page may load and do: nothing but our own styles and forms (T60).
@@ -51,6 +54,12 @@ impl<T: Template> IntoResponse for Html<T> {
 pub fn see_other(path: &str) -> Response {
     let location = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/"));
     (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
+}
+
+/// A time as people read it.
+#[must_use]
+pub fn time(at: &DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// The one stylesheet.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::service::{Services, tokens};
+use crate::service::{Services, sign_in, tokens};
 use crate::store::{self, Store, StoreError};
 
 /// How soon a replaced token ends after its grace period.
@@ -71,6 +71,7 @@ pub(crate) async fn clean(store: &Store) -> Result<(), StoreError> {
     let now = tx.now();
     store::sessions::delete_ended(&mut tx, now).await?;
     store::continuations::delete_expired(&mut tx, now).await?;
+    store::sign_in_attempts::delete_before(&mut tx, now - sign_in::WINDOW).await?;
     tx.commit().await
 }
 

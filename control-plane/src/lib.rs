@@ -11,6 +11,7 @@ pub mod authenticate;
 pub mod authorize;
 pub mod api;
 pub mod html;
+mod console;
 pub mod grpc;
 pub mod service;
 pub mod domain;

@@ -1,18 +1,24 @@
 //! The binary `warder-control-plane`.
 
-use std::{io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use warder_control_plane::{
     app::{self, App},
     authorize,
     config::Config,
-    service::{bootstrap, vault_upkeep},
+    domain::{Email, password},
+    service::{bootstrap, sign_in, vault_upkeep},
     vault::Vault,
 };
-use warder_shared::{clock::Clock, config::duration, telemetry};
+use warder_shared::{clock::Clock, config::duration, secret::read_secret_file, telemetry};
 
 /// Warder's control plane: it owns users, servers, access and credentials.
 #[derive(Debug, clap::Parser)]
@@ -47,6 +53,18 @@ enum Command {
         /// How long the token lives.
         #[arg(long, default_value = "30d", value_parser = duration)]
         expires_in: Duration,
+        /// File with a password for signing in to the console, 15 to 128 characters on one line.
+        #[arg(long)]
+        password_file: Option<PathBuf>,
+    },
+    /// Set the password with which somebody signs in to the console, and end their sessions.
+    SetPassword {
+        /// The user's address.
+        #[arg(long)]
+        email: String,
+        /// File with the password, 15 to 128 characters on one line.
+        #[arg(long)]
+        password_file: PathBuf,
     },
 }
 
@@ -88,18 +106,33 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             email,
             name,
             expires_in,
+            password_file,
         } => {
-            let email = email.parse().context("--email")?;
+            let email: Email = email.parse().context("--email")?;
+            let password = password_file.as_deref().map(password).transpose()?;
             let services = app::services(&config, clock).await?;
             let issued = bootstrap::first_administrator(
                 &services,
                 &authorize::operator(),
-                email,
+                email.clone(),
                 name,
                 Some(expires_in),
             )
             .await?;
+            if let Some(password) = password {
+                sign_in::set_password(&services, &authorize::operator(), &email, password).await?;
+            }
             writeln!(std::io::stdout(), "{}", issued.token.expose_secret())?;
+            Ok(())
+        }
+        Command::SetPassword {
+            email,
+            password_file,
+        } => {
+            let email = email.parse().context("--email")?;
+            let password = password(&password_file)?;
+            let services = app::services(&config, clock).await?;
+            sign_in::set_password(&services, &authorize::operator(), &email, password).await?;
             Ok(())
         }
     }
@@ -134,4 +167,11 @@ async fn look_after_vault(
     };
     writeln!(std::io::stdout(), "{done}")?;
     Ok(())
+}
+
+/// A password from a file, looked at before anything is done.
+fn password(path: &Path) -> anyhow::Result<SecretString> {
+    let text = read_secret_file(path).context("--password-file")?;
+    password::check(text.expose_secret()).context("--password-file: the password")?;
+    Ok(text)
 }

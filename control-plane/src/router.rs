@@ -11,12 +11,12 @@ use http::{HeaderValue, header};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    accept::{self, Https},
+    accept::{self, Https, TrustedProxies},
     api::{
         self, description,
         problem::{self, Kind, Problem},
     },
-    html,
+    console, html,
     service::Services,
 };
 
@@ -24,7 +24,7 @@ use crate::{
 const JWKS_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 /// Everything that the REST listener answers. Layers are listed from the handler outwards.
-pub fn build(services: Services) -> Router {
+pub fn build(services: Services, proxies: TrustedProxies) -> Router {
     let clock = services.clock().clone();
     let https = Https(services.public_url().starts_with("https:"));
     let (operations, description) = api::routes().split_for_parts();
@@ -35,6 +35,7 @@ pub fn build(services: Services) -> Router {
             get(async move || description.clone()),
         )
         .route("/.well-known/jwks.json", get(jwks))
+        .merge(console::routes())
         .route("/assets/style.css", get(html::style))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
@@ -43,6 +44,7 @@ pub fn build(services: Services) -> Router {
         .layer(from_fn(problem::render))
         .layer(from_fn_with_state(https, accept::harden))
         .layer(from_fn_with_state(clock, accept::identify))
+        .layer(from_fn_with_state(proxies, accept::locate))
         .with_state(services)
 }
 

@@ -28,6 +28,8 @@ pub mod audit;
 pub mod bootstrap;
 pub mod sessions;
 pub mod continuations;
+pub mod passwords;
+pub mod sign_in;
 pub mod keys;
 pub mod tokens;
 pub mod nodes;

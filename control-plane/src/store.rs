@@ -31,6 +31,8 @@ pub mod auth_overrides;
 pub mod audit_events;
 pub mod sessions;
 pub mod continuations;
+pub mod user_passwords;
+pub mod sign_in_attempts;
 
 pub use db::Store;
 pub use error::StoreError;

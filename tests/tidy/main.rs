@@ -71,6 +71,18 @@ const CONTROL_PLANE: &[(&str, &[&str])] = &[
         "api",
         &["accept", "authenticate", "authorize", "domain", "service"],
     ),
+    (
+        "console",
+        &[
+            "accept",
+            "api",
+            "authenticate",
+            "authorize",
+            "domain",
+            "html",
+            "service",
+        ],
+    ),
     ("html", &["accept", "api", "authenticate", "service"]),
     ("grpc", &["domain", "service", "store"]),
     (
@@ -82,7 +94,7 @@ const CONTROL_PLANE: &[(&str, &[&str])] = &[
     ("vault", &["store"]),
     ("domain", &[]),
     ("config", &[]),
-    ("router", &["accept", "api", "html", "service"]),
+    ("router", &["accept", "api", "console", "html", "service"]),
 ];
 
 /// Modules that wire the others together.

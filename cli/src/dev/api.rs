@@ -9,7 +9,11 @@ use http_body_util::BodyExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
-use warder_control_plane::{app::App, authorize, service::bootstrap};
+use warder_control_plane::{
+    app::App,
+    authorize,
+    service::{bootstrap, sign_in},
+};
 
 use super::{data_dir::DataDir, demo};
 
@@ -31,6 +35,21 @@ pub(super) async fn administrator(
         .keep_token(&issued.token)
         .context("the token's file")?;
     Ok(issued.token)
+}
+
+/// Lets the administrator sign in to the console with the password of the data directory, unless they have
+/// one already: their own stays.
+pub(super) async fn first_password(
+    app: &App,
+    directory: &DataDir,
+    email: &str,
+) -> anyhow::Result<()> {
+    let email = email.parse().context("--admin-email")?;
+    let password = directory.password()?;
+    sign_in::set_first_password(app.services(), &authorize::operator(), &email, password)
+        .await
+        .map(drop)
+        .context("the administrator's password")
 }
 
 /// Registers the demo server, or tells of its new address. What was changed about it by hand stays.

@@ -18,6 +18,10 @@ pub(super) struct Summary {
     pub(super) admin_email: String,
     pub(super) admin_token: String,
     pub(super) admin_token_file: PathBuf,
+    pub(super) sign_in_url: String,
+    /// What the administrator signs in with, unless they have changed it.
+    pub(super) admin_password: String,
+    pub(super) admin_password_file: PathBuf,
     /// Name of the demo server, if there is one.
     pub(super) demo_server: Option<String>,
     pub(super) demo_server_url: Option<String>,
@@ -58,6 +62,13 @@ impl Summary {
             self.control_plane_url
         )?;
         writeln!(out, "  administrator  {}", self.admin_email)?;
+        writeln!(out, "  sign in        {}", self.sign_in_url)?;
+        writeln!(out, "  password       {}", self.admin_password)?;
+        writeln!(
+            out,
+            "                 (kept in {}, as it was at the first start)",
+            self.admin_password_file.display()
+        )?;
         writeln!(out, "  token          {}", self.admin_token)?;
         writeln!(
             out,

@@ -48,6 +48,16 @@ impl DataDir {
         self.0.join("admin-token")
     }
 
+    pub(super) fn password_file(&self) -> PathBuf {
+        self.0.join("admin-password")
+    }
+
+    /// The password that the administrator begins with, made at the first start.
+    pub(super) fn password(&self) -> anyhow::Result<SecretString> {
+        let path = self.secret("admin-password")?;
+        read_secret_file(&path).context("the administrator's password")
+    }
+
     /// The vault's root key, made at the first start.
     pub(super) fn root_key(&self) -> anyhow::Result<PathBuf> {
         self.secret("root.key")

@@ -264,6 +264,7 @@ impl From<Failure> for Problem {
                     ..Self::new(Kind::ConfirmationRequired, detail)
                 }
             }
+            Failure::Overloaded => Self::new(Kind::Unavailable, failure.to_string()),
             Failure::Internal(cause) => Self::internal(cause),
         }
     }
@@ -335,6 +336,26 @@ impl Problem {
     /// What went wrong with this very request.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// Each broken rule, or what went wrong.
+    pub(crate) fn messages(&self) -> Vec<String> {
+        match self.errors.as_slice() {
+            [] if self.detail.is_empty() => vec![self.title().to_owned()],
+            [] => vec![self.detail.clone()],
+            errors => errors.iter().map(Violation::to_string).collect(),
+        }
+    }
+
+    /// Whether whoever sent the request can do something about it.
+    pub(crate) fn is_theirs(&self) -> bool {
+        self.status().is_client_error()
+    }
+
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
+        let (status, ..) = self.kind.facts();
+        status
     }
 
     /// Notes what must not be in the answer, and who was refused what.

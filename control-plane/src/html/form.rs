@@ -3,6 +3,7 @@
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse as _, Response};
 use http::{header, request::Parts};
+use secrecy::SecretString;
 use serde::de::{DeserializeOwned, value::MapDeserializer};
 
 use crate::{
@@ -14,6 +15,21 @@ use crate::{
     authenticate::{Browser, SignedIn},
     service::Services,
 };
+
+/// A form without fields of its own: its button says it all.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoFields {}
+
+/// A field of a form that must not be shown: a password on its way.
+#[derive(Debug)]
+pub struct SecretText(pub SecretString);
+
+impl<'de> serde::Deserialize<'de> for SecretText {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <String as serde::Deserialize>::deserialize(deserializer).map(|text| Self(text.into()))
+    }
+}
 
 /// Name of the field that carries the token.
 const CSRF: &str = "csrf";

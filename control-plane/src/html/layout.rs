@@ -81,6 +81,12 @@ impl Layout {
         }
     }
 
+    /// The address of who is signed in.
+    #[must_use]
+    pub fn email(&self) -> &str {
+        self.person.as_ref().map_or("", |person| &person.email)
+    }
+
     /// Links of the navigation.
     #[must_use]
     pub fn links(&self) -> Vec<Link> {

@@ -37,6 +37,9 @@ pub enum Failure {
     /// Stored credentials would be deleted, and nobody said that they may be.
     #[error("stored credentials would be deleted")]
     ConfirmationRequired(Consequences),
+    /// The machine has more to do than it can take; the same request may work later.
+    #[error("too much to do now")]
+    Overloaded,
     /// The database or the vault failed.
     #[error("internal error")]
     Internal(#[source] Box<dyn Error + Send + Sync>),

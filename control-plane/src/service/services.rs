@@ -2,7 +2,11 @@
 
 use warder_shared::{clock::Clock, egress::EgressRules};
 
-use crate::{service::keys::Keys, store::Store, vault::Vault};
+use crate::{
+    service::{keys::Keys, passwords::Passwords},
+    store::Store,
+    vault::Vault,
+};
 
 /// The parts that use cases work with. Clones share them.
 #[derive(Clone)]
@@ -11,17 +15,19 @@ pub struct Services {
     pub(crate) vault: Vault,
     pub(crate) keys: Keys,
     pub(crate) egress: EgressRules,
+    pub(crate) passwords: Passwords,
 }
 
 impl Services {
     /// Puts the parts together.
     #[must_use]
-    pub const fn new(store: Store, vault: Vault, keys: Keys, egress: EgressRules) -> Self {
+    pub fn new(store: Store, vault: Vault, keys: Keys, egress: EgressRules) -> Self {
         Self {
             store,
             vault,
             keys,
             egress,
+            passwords: Passwords::new(),
         }
     }
 

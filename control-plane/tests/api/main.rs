@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
 mod support;
+mod browser;
 mod description;
 mod not_you;
 mod requests;
@@ -18,3 +19,4 @@ mod decisions;
 mod audit;
 mod bootstrap;
 mod sessions;
+mod sign_in;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 use warder_control_plane::{
+    accept::TrustedProxies,
     authorize, router,
     service::{
         Services, bootstrap,
@@ -84,7 +85,7 @@ impl Scene {
         .unwrap();
         *time.lock().unwrap() += Duration::milliseconds(1);
         let ada = ada.token.expose_secret().to_owned();
-        let router = router::build(services.clone());
+        let router = router::build(services.clone(), TrustedProxies::default());
         Self {
             router,
             services,

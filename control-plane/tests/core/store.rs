@@ -137,7 +137,6 @@ conformance! {
         t44_sessions_end_with_their_user,
         ended_sessions_are_forgotten,
     }
-    sign_in { t44_a_continuation_is_taken_once_by_its_browser }
     vault_ledger {
         t52_a_row_that_was_put_back_whole_does_not_open,
         t52_a_deleted_row_that_was_put_back_does_not_open,
@@ -149,6 +148,11 @@ conformance! {
         t54_the_root_key_changes_while_control_planes_run,
         t54_every_value_is_sealed_anew_while_control_planes_run,
         a_transaction_opens_what_it_reads_whatever_happens_meanwhile,
+    }
+    sign_in {
+        t44_a_continuation_is_taken_once_by_its_browser,
+        a_password_is_replaced,
+        t61_attempts_are_counted_by_account_and_client,
     }
     vault { t52_sealed_columns_that_were_swapped_do_not_open, t53_replicas_that_seal_at_once_do_not_lose_count }
 }
