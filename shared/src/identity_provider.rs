@@ -164,6 +164,19 @@ pub struct ProviderProof {
     pub(crate) expires: i64,
 }
 
+/// What becomes of each check of a token.
+#[derive(Debug)]
+pub struct Explanation {
+    /// The checks, in order.
+    pub checks: [(Check, Result<(), TokenError>); 9],
+    /// What the provider says, if it says so at all: signed by it, though perhaps for others or long ago.
+    pub assertion: Option<Assertion>,
+    /// `alg` of the header.
+    pub algorithm: Option<String>,
+    /// `kid` of the header.
+    pub kid: Option<String>,
+}
+
 /// Most groups of one token that are looked at.
 const MAX_GROUPS: usize = 1000;
 
@@ -181,6 +194,32 @@ impl Provider {
             self.check(check, &token, now)?;
         }
         token.proof(self)
+    }
+
+    /// Makes every check of an access token, also behind one that fails, for somebody who wants to know why it
+    /// is refused.
+    ///
+    /// # Errors
+    /// [`TokenError::Malformed`] when there is nothing to check.
+    pub fn explain(&self, token: &str, now: DateTime<Utc>) -> Result<Explanation, TokenError> {
+        let token = Unverified::parse(token)?;
+        let checks = Check::ALL.map(|check| (check, self.check(check, &token, now)));
+        let signed = checks
+            .iter()
+            .filter(|(check, _)| {
+                matches!(
+                    check,
+                    Check::Issuer | Check::Algorithm | Check::Shape | Check::Signature
+                )
+            })
+            .all(|(_, outcome)| outcome.is_ok());
+        let assertion = signed.then(|| self.assertion(token.claims())).transpose();
+        Ok(Explanation {
+            checks,
+            assertion: assertion?,
+            algorithm: token.header("alg").map(str::to_owned),
+            kid: token.header("kid").map(str::to_owned),
+        })
     }
 
     /// Verifies the ID token of a sign-in (OpenID Connect Core section 3.1.3.7) for this client and nonce.
@@ -286,3 +325,6 @@ fn groups(value: Option<&Value>) -> Vec<String> {
         .map(str::to_owned)
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

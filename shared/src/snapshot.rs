@@ -388,4 +388,6 @@ fn grant(grant: &v1::Grant) -> Result<Grant, InvalidChange> {
 }
 
 #[cfg(test)]
+mod identity_tests;
+#[cfg(test)]
 mod tests;

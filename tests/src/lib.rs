@@ -20,6 +20,7 @@ pub mod raw;
 pub mod recorded;
 pub mod upstream;
 pub mod identity_provider;
+pub mod forgery;
 pub mod browser;
 pub mod sink;
 pub mod clients;
