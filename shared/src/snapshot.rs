@@ -242,11 +242,6 @@ impl Snapshot {
         self.servers.get(self.server_names.get(&id)?.as_str())
     }
 
-    /// Every server.
-    pub fn servers(&self) -> impl Iterator<Item = &Arc<Server>> {
-        self.servers.values()
-    }
-
     /// The identity provider of this identity.
     #[must_use]
     pub fn identity_provider(&self, id: IdentityProviderId) -> Option<&Arc<Provider>> {

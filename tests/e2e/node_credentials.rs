@@ -9,6 +9,8 @@ use e2e::raw::Connection;
 use e2e::sink::Sink;
 use e2e::wait::{PATIENCE, until_true};
 use e2e::warder::{Options, Warder};
+use futures_util::future::join_all;
+use reqwest::Method;
 use serde_json::json;
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig};
@@ -236,6 +238,65 @@ async fn t62_a_stolen_pod_opens_nothing_by_itself() {
         .send()
         .await;
     assert_eq!(answer.refusal(), (401, "Unauthorized".to_owned()));
+}
+
+#[tokio::test]
+async fn t62_a_pod_that_asks_for_too_much_answers_503_for_a_while() {
+    const CALLERS: usize = 8;
+    let limit = |name| (name, "1".to_owned());
+    let options = Options {
+        control_plane_environment: vec![
+            limit("WARDER_RESOLVE_RATE"),
+            limit("WARDER_RESOLVE_BURST"),
+        ],
+        ..Options::default()
+    };
+    let scene = Scene::start(options, Sink::builder().tool("echo")).await;
+    let (warder, api) = (&scene.warder, &scene.warder.api);
+    let mut callers = Vec::new();
+    for number in 0..CALLERS {
+        callers.push(api.person(&format!("caller-{number}@example.com")).await);
+    }
+    let users: Vec<&Caller> = callers.iter().collect();
+    let auth = json!({"type": "header", "level": "shared", "headers": {"X-Api-Key": "key"}});
+    api.register("shared", &scene.sink.url(), &auth, &users)
+        .await;
+    for caller in &callers {
+        scene.until_reachable("shared", caller).await;
+    }
+    let call = async |caller: &Caller| {
+        let call = scene.gateway().post("shared").token(&caller.token);
+        call.message(&list_message(1)).send().await
+    };
+    let answers = join_all(callers.iter().map(&call)).await;
+    let refused: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.status != 200)
+        .collect();
+    // One may come at once, and one with each second that this takes.
+    assert!(
+        (CALLERS / 2..CALLERS).contains(&refused.len()),
+        "{answers:?}"
+    );
+    for answer in refused {
+        assert_eq!(answer.refusal(), (503, "Overloaded".to_owned()));
+        assert_eq!(answer.header("retry-after"), Some("1"));
+    }
+    assert!(warder.control_plane.log().contains("WARDER_RESOLVE_RATE"));
+    let metrics = warder
+        .control_plane
+        .admin()
+        .request_path(Method::GET, "/metrics");
+    let metrics = metrics.send().await.body;
+    let counted = |line: &str| {
+        let count = line.strip_prefix("warder_control_plane_resolve_limited_total ");
+        count.is_some_and(|count| count != "0")
+    };
+    assert!(metrics.lines().any(counted), "{metrics}");
+    for caller in &callers {
+        let what = "the caller is served in the end";
+        until_true(what, PATIENCE, async || call(caller).await.status == 200).await;
+    }
 }
 
 #[tokio::test]

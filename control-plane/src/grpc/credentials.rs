@@ -60,7 +60,6 @@ fn response(resolution: Resolution) -> ResolveResponse {
         missing: resolution.missing,
         origin: resolution.origin,
         expires_at: None,
-        server_revision: u64::try_from(resolution.server_revision).unwrap_or_default(),
     }
 }
 

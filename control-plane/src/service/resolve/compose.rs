@@ -18,8 +18,6 @@ pub struct Resolution {
     pub missing: Vec<String>,
     /// The one origin (RFC 6454) that the headers may be sent to.
     pub origin: String,
-    /// Revision of the server that they were made for.
-    pub server_revision: i64,
 }
 
 /// Everything that was sealed.
@@ -52,7 +50,6 @@ pub(super) fn compose(server: &Server, secrets: &Secrets) -> Resolution {
         additional: secrets.additional.clone(),
         missing,
         origin: server.origin(),
-        server_revision: server.revision,
     }
 }
 

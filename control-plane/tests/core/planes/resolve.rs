@@ -53,7 +53,7 @@ async fn t62_each_caller_gets_their_own_and_nobody_elses() {
             [format!("Authorization: Bearer {expected}")]
         );
         assert_eq!(resolved.origin, "https://mcp.example:8443");
-        assert_eq!((resolved.missing.len(), resolved.server_revision), (0, 1));
+        assert!(resolved.missing.is_empty());
     }
 }
 

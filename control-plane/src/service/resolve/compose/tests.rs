@@ -55,7 +55,6 @@ fn individual(headers: &[(&str, &str)]) -> ServerAuth {
 fn composed(auth: ServerAuth, secrets: Secrets) -> (Vec<String>, Vec<String>) {
     let resolution = compose(&server(auth), &secrets);
     assert_eq!(resolution.origin, "https://mcp.example");
-    assert_eq!(resolution.server_revision, 7);
     let headers = resolution.auth.iter();
     let headers = headers.map(|(name, value)| format!("{name}: {}", value.expose_secret()));
     (headers.collect(), resolution.missing)
