@@ -20,6 +20,7 @@ use crate::{
 };
 
 mod queue;
+mod strangers;
 mod report;
 
 pub(crate) use queue::Queue;
@@ -44,6 +45,8 @@ pub(crate) struct Event {
     reason: Cow<'static, str>,
     status: u16,
     duration: Duration,
+    /// How many events alike it stands for.
+    count: u64,
 }
 
 /// The record of one call. Dropping it writes it, so none can be forgotten, also not one of a call
@@ -83,6 +86,7 @@ impl Audit {
             reason: Cow::Borrowed("the client went away"),
             status: 0,
             duration: Duration::ZERO,
+            count: 1,
         };
         Record {
             audit: self.clone(),
@@ -110,7 +114,7 @@ impl Record {
         self.note(|event| event.identity = Some((principal, proof.clone())));
     }
 
-    /// Which server they reached.
+    /// Which server they ask for.
     pub(crate) fn server(&mut self, server: &Arc<Server>) {
         self.note(|event| event.server = Some(server.clone()));
     }

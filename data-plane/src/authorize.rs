@@ -116,7 +116,6 @@ pub(crate) async fn call(
     let view = live.view();
     let identity = identity.again(&view.snapshot)?;
     let (server, access) = permitted(&view.snapshot, &name, &identity)?;
-    record.server(server);
     let call = match method {
         HttpMethod::POST => Call::Message(message(server, &access, &headers, body, record)?),
         HttpMethod::GET => {

@@ -87,6 +87,9 @@ async fn call(
         ));
     }
     let view = gateway.live.view();
+    if let Some(server) = view.snapshot.server(&accepted.server) {
+        record.server(server);
+    }
     let authenticated = authenticate::bearer(&gateway.tokens, &view.snapshot, now, accepted)?;
     drop(view);
     record.identity(

@@ -17,6 +17,7 @@ mod cache;
 mod client_headers;
 mod control_plane;
 
+use cache::Stored;
 pub(crate) use cache::{Credentials, Stamp};
 pub(crate) use control_plane::Vault;
 
@@ -91,28 +92,39 @@ async fn layers(
     let mut credential = HeaderMap::new();
     let mut stamp = None;
     if auth_needed || server.outbound.additional_headers {
-        let (mut stored, mut stored_stamp) = credentials.get(identity, server).await?;
-        if !stored_stamp.is_current() {
-            // It changed while it was fetched.
-            (stored, stored_stamp) = credentials.get(identity, server).await?;
-        }
+        let (stored, stored_stamp) = credentials.get(identity, server).await?;
         stamp = Some(stored_stamp);
         credential.extend(stored.additional.iter().cloned());
-        if auth_needed && !stored.missing.is_empty() {
-            return Err(missing(server, &stored.missing));
-        }
-        // An override is the auth layer, also of a server that has no other.
-        let stored_names = stored.auth.iter().map(|(name, _)| name.as_str());
-        if (auth_needed || !has_stored_auth(server)) && !replaces_auth(&brought, stored_names) {
-            for (name, value) in &stored.auth {
-                credential.insert(name, value.clone());
-            }
+        let auth = auth_layer(&stored, &brought, auth_needed, !has_stored_auth(server));
+        for (name, value) in auth.map_err(|lacking| missing(server, lacking))? {
+            credential.insert(name, value.clone());
         }
     }
     for (name, value) in brought {
         credential.insert(name, value);
     }
     Ok((credential, stamp))
+}
+
+/// What of the stored auth goes out, or what is missing for that. `needed` says whether the server's own auth has to; `free`
+/// whether it has none, and an override is all there is. One that is out of use, since its server has moved, leaves no
+/// gap: without it the call would be somebody else's.
+fn auth_layer<'a>(
+    stored: &'a Stored,
+    brought: &[Pair],
+    needed: bool,
+    free: bool,
+) -> Result<&'a [Pair], &'a [String]> {
+    let lacking = stored.missing.iter().map(String::as_str);
+    if !stored.missing.is_empty() && (needed || free && !replaces_auth(brought, lacking)) {
+        return Err(&stored.missing);
+    }
+    let names = stored.auth.iter().map(|(name, _)| name.as_str());
+    if (needed || free) && !replaces_auth(brought, names) {
+        Ok(&stored.auth)
+    } else {
+        Ok(&[])
+    }
 }
 
 fn has_stored_auth(server: &Server) -> bool {
@@ -128,7 +140,10 @@ fn replaces_auth<'a>(brought: &[Pair], mut auth: impl Iterator<Item = &'a str>) 
     brought
         .iter()
         .any(|(name, _)| name == header::AUTHORIZATION)
-        || auth.any(|own| brought.iter().any(|(name, _)| name.as_str() == own))
+        || auth.any(|own| {
+            let is_own = |name: &HeaderName| name.as_str().eq_ignore_ascii_case(own);
+            brought.iter().any(|(name, _)| is_own(name))
+        })
 }
 
 fn missing(server: &Server, names: &[String]) -> Rejection {
@@ -143,4 +158,41 @@ fn missing(server: &Server, names: &[String]) -> Rejection {
         message,
     )
     .because("no override")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t31_an_override_that_is_out_of_use_is_missing_where_there_is_no_other_auth_too() {
+        let pair =
+            |name: &'static str| (HeaderName::from_static(name), HeaderValue::from_static("x"));
+        let stored = |auth: Vec<Pair>, missing: &[&str]| Stored {
+            auth,
+            additional: Vec::new(),
+            missing: missing.iter().map(|&name| name.to_owned()).collect(),
+            lifetime: None,
+        };
+        let own = stored(vec![pair("x-key")], &[]);
+        let out_of_use = stored(Vec::new(), &["X-Key"]);
+        let (nothing, other) = (&[][..], &[pair("x-other")][..]);
+        let same = &[pair("x-key")][..];
+        for (stored, brought, needed, free, goes) in [
+            (&own, nothing, false, true, Ok(1)),
+            (&own, other, false, true, Ok(1)),
+            (&own, same, false, true, Ok(0)),
+            (&own, nothing, true, false, Ok(1)),
+            (&own, nothing, false, false, Ok(0)),
+            (&out_of_use, nothing, false, true, Err(1)),
+            (&out_of_use, other, false, true, Err(1)),
+            (&out_of_use, same, false, true, Ok(0)),
+            (&out_of_use, nothing, true, false, Err(1)),
+            (&out_of_use, nothing, false, false, Ok(0)),
+        ] {
+            let layer = auth_layer(stored, brought, needed, free);
+            let counted = layer.map(<[Pair]>::len).map_err(<[String]>::len);
+            assert_eq!(counted, goes, "{stored:?} {brought:?} {needed} {free}");
+        }
+    }
 }

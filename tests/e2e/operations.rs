@@ -4,8 +4,9 @@ use std::process::Command;
 
 use e2e::files::{root_key, write_secret};
 use e2e::gateway::Gateway;
-use e2e::process::run;
+use e2e::process::{Signal, run};
 use e2e::sink::Sink;
+use e2e::wait::PATIENCE;
 use e2e::warder::Options;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -176,6 +177,37 @@ async fn every_call_is_audited_with_its_outcome() {
     )
     .await;
     assert!(!json!(found).to_string().contains(&scene.ann.token));
+}
+
+#[tokio::test]
+async fn t58_a_flood_of_strangers_is_audited_as_a_count() {
+    let mut scene = Scene::start(Options::default(), Sink::builder().tool("echo")).await;
+    let gateway = scene.gateway();
+    for _ in 0..150 {
+        for token in ["wrong", "worse"] {
+            let answer = gateway.call("notes", token, "echo", &json!({})).await;
+            assert_eq!(answer.status, 401, "{answer:?}");
+        }
+    }
+    // What is counted is not lost when the pod ends.
+    scene.warder.pods[0].signal(Signal::TERM);
+    scene.warder.pods[0].ended(PATIENCE).await;
+    let events = scene.warder.api.get("/audit-events?limit=200").await;
+    let of_strangers: Vec<&Value> = events["items"]
+        .as_array()
+        .expect("a page of events")
+        .iter()
+        .filter(|event| event["detail"]["http_status"] == 401)
+        .collect();
+    let count = |event: &&Value| event["detail"]["count"].as_u64().unwrap_or(1);
+    assert_eq!(of_strangers.iter().map(count).sum::<u64>(), 300, "{events}");
+    assert!(of_strangers.len() <= 4, "{of_strangers:?}");
+    assert!(
+        of_strangers
+            .iter()
+            .all(|event| event["server"] == "notes" && event["outcome"] == "denied"),
+        "{of_strangers:?}"
+    );
 }
 
 /// Runs a binary that must refuse to start, and returns the one line that says why.

@@ -114,6 +114,9 @@ fn read(
         detail.insert("http_status".to_owned(), event.http_status.into());
     }
     detail.insert("duration_us".to_owned(), event.duration_us.into());
+    if event.count > 1 {
+        detail.insert("count".to_owned(), event.count.into());
+    }
     if let Some(token) = text(event.token_id) {
         detail.insert("token_id".to_owned(), token.into());
     }

@@ -2,14 +2,14 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
 use warder_shared::proto::v1::Outcome;
 
-use super::Event;
+use super::{Event, strangers::Strangers};
 
 /// Most events of each kind that wait: while the control plane is away, the oldest are lost beyond
 /// this, and counted.
@@ -21,6 +21,7 @@ const BATCH: usize = 1_000;
 /// Two queues, so that no flood of allowed calls pushes out a refusal.
 pub(crate) struct Queue {
     lanes: [Mutex<VecDeque<Event>>; 2],
+    strangers: Mutex<Strangers>,
     filled: Notify,
     dropped: Counter,
 }
@@ -29,12 +30,37 @@ impl Queue {
     pub(super) fn new(dropped: Counter) -> Self {
         Self {
             lanes: Default::default(),
+            strangers: Mutex::default(),
             filled: Notify::new(),
             dropped,
         }
     }
 
+    /// Adds an event. Those of callers wait one by one; those of nobody in particular are counted, but for the first of
+    /// a kind.
     pub(super) fn push(&self, event: Event) {
+        if event.identity.is_some() {
+            return self.add(event);
+        }
+        let first = self.strangers().count(event);
+        if let Some(event) = first {
+            self.add(event);
+        }
+    }
+
+    /// Adds what was counted since the last time.
+    pub(super) fn end_minute(&self) {
+        let counted = self.strangers().end_minute();
+        counted.into_iter().for_each(|event| self.add(event));
+    }
+
+    fn strangers(&self) -> MutexGuard<'_, Strangers> {
+        self.strangers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, event: Event) {
         let lane = usize::from(event.outcome == Outcome::Denied);
         let mut events = self.lanes[lane]
             .lock()
@@ -83,16 +109,63 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use warder_shared::{
+        id::{TokenId, UserId},
+        principal::Principal,
+    };
 
     fn event(outcome: Outcome, number: u16) -> Event {
         let (id, at) = (uuid::Uuid::nil(), chrono::DateTime::UNIX_EPOCH);
         let mut record = crate::audit::Audit::new(crate::metrics::Metrics::new().0).open(id, at);
         let event = record.event.take().expect("an open record");
+        let principal = Principal::User(UserId::from_uuid(id));
         Event {
             outcome,
             status: number,
+            identity: Some((principal, TokenId::from_uuid(id))),
             ..event
         }
+    }
+
+    #[test]
+    fn t58_a_flood_of_strangers_is_a_few_events() {
+        let queue = Queue::new(Counter::default());
+        let strange = |reason: usize| Event {
+            identity: None,
+            reason: format!("reason {reason}").into(),
+            ..event(Outcome::Denied, 401)
+        };
+        let counts = |queue: &Queue| -> Vec<u64> {
+            let mut counts: Vec<_> = queue.take().iter().map(|event| event.count).collect();
+            counts.sort_unstable();
+            counts
+        };
+        for number in 0..10_000 {
+            queue.push(strange(usize::from(number % 100 == 0)));
+        }
+        assert_eq!(counts(&queue), [1, 1], "the first of each kind, at once");
+        queue.end_minute();
+        assert_eq!(counts(&queue), [99, 9_899], "the others, counted");
+        queue.push(strange(0));
+        assert!(queue.is_empty(), "it goes on");
+        queue.end_minute();
+        assert_eq!(counts(&queue), [1]);
+        queue.end_minute();
+        queue.push(strange(0));
+        assert_eq!(counts(&queue), [1], "after a quiet minute it is news again");
+
+        for reason in 0..20_000 {
+            queue.push(strange(reason));
+        }
+        let mut reported = 0;
+        while !queue.is_empty() {
+            reported += queue.take().len();
+        }
+        queue.end_minute();
+        let rest = counts(&queue);
+        assert!(reported < 5_000 && rest.len() <= 2, "{reported}, {rest:?}");
+        let all = reported as u64 + rest.iter().sum::<u64>();
+        assert_eq!(all, 20_000, "and none is lost");
     }
 
     #[test]

@@ -19,17 +19,22 @@ use crate::link::{Link, RPC_TIMEOUT};
 /// How long the first event waits for others.
 const GATHER: Duration = Duration::from_millis(200);
 
+/// How long events of nobody in particular are counted together.
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// Reports events until `stop`, and then those that are left, if the control plane takes them.
 ///
 /// A batch is sent again until it is acknowledged; the control plane knows events by id.
 pub(crate) async fn report(queue: Arc<Queue>, link: Arc<Link>, stop: CancellationToken) {
     let mut pause = Duration::ZERO;
     let mut batch: Vec<AuditEvent> = Vec::new();
+    let mut minute = tokio::time::interval(MINUTE);
     loop {
         if batch.is_empty() {
             tokio::select! {
                 () = queue.filled() => {}
-                () = stop.cancelled() => {}
+                _ = minute.tick() => queue.end_minute(),
+                () = stop.cancelled() => queue.end_minute(),
             }
             if !stop.is_cancelled() {
                 tokio::select! {
@@ -103,6 +108,7 @@ impl From<Event> for AuditEvent {
                     .and_then(Proof::identity_provider)
                     .map(Name::to_string),
             ),
+            count: event.count,
         }
     }
 }

@@ -6,12 +6,16 @@
 
 use std::{
     collections::HashMap,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
 use foldhash::fast::RandomState;
+use http::StatusCode;
 use moka::{Expiry, future::Cache};
 use warder_shared::{id::ServerId, principal::Principal, snapshot::Server};
 
@@ -126,36 +130,39 @@ impl Credentials {
     }
 
     /// What is stored for the caller: from here, or from the control plane, asked once however
-    /// many ask here.
+    /// many ask here. What changes while it is fetched is fetched again.
     pub(super) async fn get(
         &self,
         identity: &Identity,
         server: &Server,
     ) -> Result<(Arc<Stored>, Stamp), Rejection> {
-        let principal = identity.caller.principal;
-        let generation = self.generations.load().of(server.id, principal);
-        let stamp = Stamp {
+        until_current(|| async {
+            let stamp = self.stamp(server.id, identity.caller.principal);
+            let key = Key {
+                principal: stamp.principal,
+                server: server.id,
+                revision: server.revision,
+                generation: stamp.generation,
+            };
+            if let Some(stored) = self.cache.get(&key).await {
+                self.metrics.credential_hits.inc();
+                return Ok((stored, stamp));
+            }
+            self.metrics.credential_misses.inc();
+            let fetch = || async { self.vault.fetch(identity, server).await.map(Arc::new) };
+            Ok((once(&self.cache, key, fetch).await?, stamp))
+        })
+        .await
+    }
+
+    fn stamp(&self, server: ServerId, principal: Principal) -> Stamp {
+        let generation = self.generations.load().of(server, principal);
+        Stamp {
             generations: self.generations.clone(),
-            server: server.id,
+            server,
             principal,
             generation,
-        };
-        let key = Key {
-            principal,
-            server: server.id,
-            revision: server.revision,
-            generation,
-        };
-        if let Some(stored) = self.cache.get(&key).await {
-            self.metrics.credential_hits.inc();
-            return Ok((stored, stamp));
         }
-        self.metrics.credential_misses.inc();
-        let fetch = async { self.vault.fetch(identity, server).await.map(Arc::new) };
-        let fetched = self.cache.try_get_with(key, fetch).await;
-        fetched
-            .map(|stored| (stored, stamp))
-            .map_err(|rejection| Rejection::clone(&rejection))
     }
 
     /// What is stored for a caller (or for everyone) of a server is stale.
@@ -186,10 +193,56 @@ impl Credentials {
     }
 }
 
+/// How often something is fetched that keeps changing meanwhile. After that the caller hears that it changes.
+const MAX_FETCHES: usize = 5;
+
+async fn until_current<T, F>(fetch: impl Fn() -> F) -> Result<(T, Stamp), Rejection>
+where
+    F: Future<Output = Result<(T, Stamp), Rejection>>,
+{
+    for _ in 1..MAX_FETCHES {
+        let (fetched, stamp) = fetch().await?;
+        if stamp.is_current() {
+            return Ok((fetched, stamp));
+        }
+    }
+    fetch().await
+}
+
+/// Fetches what is not in the cache, once however many wait for it. They share an outcome, but for one: that a token is
+/// refused. The others of the same caller's tokens may be good.
+async fn once<F>(
+    cache: &Cache<Key, Arc<Stored>, RandomState>,
+    key: Key,
+    fetch: impl Fn() -> F,
+) -> Result<Arc<Stored>, Rejection>
+where
+    F: Future<Output = Result<Arc<Stored>, Rejection>>,
+{
+    let own = AtomicBool::new(false);
+    let first = async {
+        own.store(true, Ordering::Relaxed);
+        fetch().await
+    };
+    match cache.try_get_with(key.clone(), first).await {
+        Ok(stored) => Ok(stored),
+        Err(refusal)
+            if refusal.status() == StatusCode::UNAUTHORIZED && !own.load(Ordering::Relaxed) =>
+        {
+            let stored = fetch().await?;
+            cache.insert(key, stored.clone()).await;
+            Ok(stored)
+        }
+        Err(refusal) => Err(Rejection::clone(&refusal)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::sync::atomic::AtomicUsize;
+    use tokio::sync::Notify;
     use warder_shared::id::UserId;
 
     fn user(number: u8) -> Principal {
@@ -209,6 +262,79 @@ mod tests {
                 *generations.some.entry((server(which), (!everyone).then(|| user(who)))).or_default() += 1;
                 prop_assert!(generations.of(server(which), user(who)) > before);
             }
+        }
+    }
+
+    fn stored() -> Arc<Stored> {
+        Arc::new(Stored {
+            auth: Vec::new(),
+            additional: Vec::new(),
+            missing: Vec::new(),
+            lifetime: None,
+        })
+    }
+
+    #[tokio::test]
+    async fn t32_what_changes_while_it_is_fetched_is_fetched_again() {
+        let generations = Arc::new(ArcSwap::from_pointee(Generations::default()));
+        let fetches = AtomicUsize::new(0);
+        let changing = async |times: usize| {
+            fetches.store(0, Ordering::Relaxed);
+            let fetch = || async {
+                let stamp = Stamp {
+                    generations: generations.clone(),
+                    server: server(1),
+                    principal: user(1),
+                    generation: generations.load().of(server(1), user(1)),
+                };
+                if fetches.fetch_add(1, Ordering::Relaxed) < times {
+                    generations.rcu(|generations| Generations {
+                        all: generations.all + 1,
+                        some: HashMap::new(),
+                    });
+                }
+                Ok(((), stamp))
+            };
+            let ((), stamp) = until_current(fetch).await.expect("fetched");
+            (stamp.is_current(), fetches.load(Ordering::Relaxed))
+        };
+        assert_eq!(changing(0).await, (true, 1));
+        assert_eq!(changing(1).await, (true, 2));
+        assert_eq!(changing(4).await, (true, 5));
+        assert_eq!(changing(99).await, (false, MAX_FETCHES), "and not for ever");
+    }
+
+    #[tokio::test]
+    async fn t62_a_refused_token_refuses_no_other_one() {
+        let cache = Cache::builder().build_with_hasher(RandomState::default());
+        for (generation, refusal, shared) in [
+            (0, Rejection::unauthorized(true, "refused"), false),
+            (1, Rejection::not_found(), true),
+        ] {
+            let key = Key {
+                principal: user(1),
+                server: server(1),
+                revision: 1,
+                generation,
+            };
+            let (asked, release) = (Notify::new(), Notify::new());
+            let refused = once(&cache, key.clone(), || async {
+                asked.notify_one();
+                release.notified().await;
+                Err(refusal.clone())
+            });
+            let waiting = async {
+                asked.notified().await;
+                let waits = once(&cache, key.clone(), || async { Ok(stored()) });
+                let wake = async {
+                    // The other one waits by now: it was polled first.
+                    release.notify_one();
+                };
+                tokio::join!(biased; waits, wake).0
+            };
+            let (refused, waited) = tokio::join!(refused, waiting);
+            assert!(refused.is_err());
+            assert_eq!(waited.is_err(), shared);
         }
     }
 }

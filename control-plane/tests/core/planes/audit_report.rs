@@ -105,6 +105,25 @@ async fn an_event_is_stored_with_names_and_once() {
 }
 
 #[tokio::test]
+async fn an_event_that_stands_for_others_says_for_how_many() {
+    let plane = Plane::new().await;
+    let events = [0, 1, 977].map(|count| v1::AuditEvent {
+        count,
+        ..event(&plane, None)
+    });
+    let ids = events.clone().map(|event| event.id.parse().unwrap());
+    audit_report::report(&plane.scene.store, &node(&plane), events.to_vec())
+        .await
+        .unwrap();
+    let read = stored(&plane).await;
+    let count = |id: EventId| {
+        let event = read.iter().find(|event| event.id == id).unwrap();
+        event.detail.get("count").cloned()
+    };
+    assert_eq!(ids.map(count), [None, None, Some(977.into())]);
+}
+
+#[tokio::test]
 async fn t58_what_callers_send_is_bounded_and_cannot_keep_others_out() {
     let plane = Plane::new().await;
     let hostile = v1::AuditEvent {
