@@ -25,9 +25,11 @@ use crate::{
     accept::{Gate, RequestIds, guarded_io::GuardedIo},
     audit::{self, Audit},
     authenticate::Tokens,
+    authorize::Judge,
     config::Config,
     forward::{Forwarder, Streams, Upstreams},
     link::{Link, LinkConfig},
+    mcp::parameters::Parameters,
     metrics::Metrics,
     pipeline::{self, Gateway},
     resolve::{Credentials, Vault},
@@ -120,7 +122,9 @@ impl App {
             .is_some_and(|journal| sync::restore(&live, journal, &clock));
         let readiness = Readiness::default();
         let ready = (!restored).then(|| readiness.wait_for("snapshot"));
+        let parameters = Arc::new(Parameters::new());
         let forwarder = Forwarder {
+            parameters: parameters.clone(),
             upstreams: Upstreams::new(EgressRules::new(config.egress_allow.iter().copied()))?,
             live: live.clone(),
             streams: streams.clone(),
@@ -144,9 +148,13 @@ impl App {
                 &config.allowed_origins,
             ),
             ids: RequestIds::new()?,
-            live,
+            live: live.clone(),
             tokens: Tokens::new(),
-            max_body: config.max_body_size,
+            judge: Judge {
+                live,
+                max_body: config.max_body_size,
+                parameters,
+            },
             credentials,
             forwarder,
             audit: Audit::new(metrics),

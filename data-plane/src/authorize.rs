@@ -3,10 +3,10 @@
 //! **Invariant:** one decision for every method and every way in (T22); what it was made on, the strictly
 //! read body, is what is forwarded.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method as HttpMethod, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method as HttpMethod, StatusCode, header};
 use uuid::Uuid;
 use warder_shared::{
     policy::Access,
@@ -19,14 +19,42 @@ use crate::{
     authenticate::{Authenticated, Identity},
     error::{ErrorType, Rejection},
     mcp::{
+        handle,
         message::{self, Message},
         method::{Method, Rule},
         mirror::{self, Agreed, Mismatch},
+        parameters::{Parameters, Repeated},
         revision::Revision,
-        session::{Owner, Sealer},
+        session::{Owner, Purpose, Sealer},
     },
     sync::Live,
 };
+
+/// What requests are decided with.
+pub(crate) struct Judge {
+    pub(crate) live: Arc<Live>,
+    /// Largest body of a request, in bytes.
+    pub(crate) max_body: usize,
+    pub(crate) parameters: Arc<Parameters>,
+}
+
+/// What one request is decided on.
+struct Grounds<'a> {
+    judge: &'a Judge,
+    sealer: &'a Sealer,
+    identity: &'a Identity,
+    server: &'a Server,
+    access: Access<'a>,
+    headers: &'a HeaderMap,
+}
+
+impl Grounds<'_> {
+    /// The server's own handle, if the caller got `sealed` for it (T24).
+    fn open(&self, purpose: Purpose<'_>, sealed: &str) -> Option<String> {
+        let owner = Owner::new(self.identity.caller.principal, self.server, purpose);
+        self.sealer.open(owner, sealed)
+    }
+}
 
 /// A request that policy allows.
 pub(crate) struct Authorized {
@@ -47,15 +75,15 @@ pub(crate) struct Authorized {
 pub(crate) enum Call {
     /// POST: a message.
     Message(MessageCall),
-    /// GET: the stream of the server's own messages.
-    Stream,
+    /// GET: the stream of the server's own messages, from an event on that the server knows by this id.
+    Stream(Option<HeaderValue>),
     /// DELETE: the end of a session.
     EndSession,
 }
 
 /// A message that may be sent.
 pub(crate) struct MessageCall {
-    /// The body, as it came.
+    /// The body, as it came but for the server's handles, which are its own again.
     pub(crate) body: Bytes,
     /// JSON text of the id of a request.
     pub(crate) id: Option<String>,
@@ -80,13 +108,16 @@ impl Call {
     pub(crate) fn id(&self) -> Option<&str> {
         match self {
             Self::Message(message) => message.id.as_deref(),
-            Self::Stream | Self::EndSession => None,
+            Self::Stream(_) | Self::EndSession => None,
         }
     }
 }
 
 /// `Mcp-Session-Id` (2025-03-26 to 2025-11-25).
 pub(crate) const SESSION_ID: &str = "mcp-session-id";
+
+/// `Last-Event-ID` (WHATWG HTML section 9.2.4).
+pub(crate) const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Decides about a request. What it is decided on is the view at the moment when the body is there: a client
 /// that takes its time with the body gains none (T10).
@@ -95,8 +126,7 @@ pub(crate) const SESSION_ID: &str = "mcp-session-id";
 /// 401 for a caller who was withdrawn meanwhile, 404 where the caller has no access, a JSON-RPC error for a
 /// message or a tool that may not be sent.
 pub(crate) async fn call(
-    live: &Live,
-    max_body: usize,
+    judge: &Judge,
     authenticated: Authenticated,
     record: &mut Record,
 ) -> Result<Authorized, Rejection> {
@@ -108,21 +138,29 @@ pub(crate) async fn call(
         identity,
     } = authenticated;
     // The bodies of those who have no access are not read.
-    permitted(&live.view().snapshot, &name, &identity)?;
+    permitted(&judge.live.view().snapshot, &name, &identity)?;
     let body = match method {
-        HttpMethod::POST => body::read(&headers, body, max_body).await?,
+        HttpMethod::POST => body::read(&headers, body, judge.max_body).await?,
         _ => Bytes::new(),
     };
-    let view = live.view();
+    let view = judge.live.view();
     let identity = identity.again(&view.snapshot)?;
     let (server, access) = permitted(&view.snapshot, &name, &identity)?;
+    let grounds = Grounds {
+        judge,
+        sealer: &view.sealer,
+        identity: &identity,
+        server,
+        access,
+        headers: &headers,
+    };
     let call = match method {
-        HttpMethod::POST => Call::Message(message(server, &access, &headers, body, record)?),
+        HttpMethod::POST => Call::Message(message(&grounds, body, record)?),
         HttpMethod::GET => {
             record.method("GET");
             legacy(&headers)?;
             stream(&headers)?;
-            Call::Stream
+            Call::Stream(resumed(&grounds)?)
         }
         HttpMethod::DELETE => {
             record.method("DELETE");
@@ -131,8 +169,7 @@ pub(crate) async fn call(
         }
         _ => return Err(accept::method_not_allowed("GET, POST, DELETE, OPTIONS")),
     };
-    let session = session(&view.sealer, &identity, server, &headers, &call)
-        .map_err(|rejection| rejection.answering(call.id()))?;
+    let session = session(&grounds, &call).map_err(|rejection| rejection.answering(call.id()))?;
     let server = server.clone();
     Ok(Authorized {
         identity,
@@ -165,9 +202,7 @@ fn permitted<'a>(
 }
 
 fn message(
-    server: &Server,
-    access: &Access<'_>,
-    headers: &HeaderMap,
+    grounds: &Grounds<'_>,
     body: Bytes,
     record: &mut Record,
 ) -> Result<MessageCall, Rejection> {
@@ -179,27 +214,60 @@ fn message(
         )
     })?;
     let id = message.id().map(ToOwned::to_owned);
-    let (method, named, agreed) = decide(server, access, headers, &message, record)
-        .map_err(|rejection| rejection.answering(id.as_deref()))?;
-    let named = named.map(ToOwned::to_owned);
+    let decided = decide(grounds, &message, &body, record).and_then(|(method, named, agreed)| {
+        let opened = match method {
+            Some(method) => open_handles(grounds, &body, &message, method)?,
+            None => None,
+        };
+        Ok((method, named.map(ToOwned::to_owned), agreed, opened))
+    });
+    let (method, named, agreed, opened) =
+        decided.map_err(|rejection| rejection.answering(id.as_deref()))?;
     Ok(MessageCall {
         id,
         method,
         named,
         agreed,
-        body: body.clone(),
+        body: opened.unwrap_or_else(|| body.clone()),
     })
+}
+
+/// The body with the server's own handles in place of the caller's; `None` when it has none.
+fn open_handles(
+    grounds: &Grounds<'_>,
+    body: &[u8],
+    message: &Message<'_>,
+    method: Method,
+) -> Result<Option<Bytes>, Rejection> {
+    let params = &message.params;
+    if params.cursor.is_none() && params.request_state.is_none() {
+        return Ok(None);
+    }
+    let named = method.named_by().and_then(|by| params.named(by));
+    // Strictly read before, so it is text.
+    let mut text = Cow::Borrowed(std::str::from_utf8(body).unwrap_or_default());
+    for held in handle::held(&text.clone(), method, named, params) {
+        let own = grounds.open(held.purpose, &held.sealed).ok_or_else(|| {
+            let text = "the cursor or requestState is not one that you got here for this";
+            Rejection::rpc(StatusCode::BAD_REQUEST, -32602, text)
+                .because("a handle that is not the caller's")
+        })?;
+        text = Cow::Owned(handle::splice(&text, held.at, &own));
+    }
+    Ok(Some(text.into_owned().into()))
 }
 
 type Decided<'a> = (Option<Method>, Option<&'a str>, Agreed);
 
 fn decide<'a>(
-    server: &Server,
-    access: &Access<'_>,
-    headers: &HeaderMap,
+    grounds: &Grounds<'_>,
     message: &'a Message<'_>,
+    body: &[u8],
     record: &mut Record,
 ) -> Result<Decided<'a>, Rejection> {
+    let Grounds {
+        server, headers, ..
+    } = *grounds;
     let agreed = mirror::check(headers, message).map_err(mismatch)?;
     let unknown = |name: &str| {
         let status = if agreed.is_modern() {
@@ -243,9 +311,19 @@ fn decide<'a>(
                     "tools/call needs the name of a tool",
                 )
             })?;
-            access
+            grounds
+                .access
                 .tool(tool)
                 .map_err(|refusal| unknown_tool(tool).because(refusal.as_str()))?;
+            let repeated = Repeated {
+                headers,
+                body,
+                modern: agreed.is_modern(),
+            };
+            let parameters = &grounds.judge.parameters;
+            parameters
+                .check(server, tool, &repeated)
+                .map_err(mismatch)?;
             true
         }
         Rule::Prompts => server.prompts_enabled,
@@ -319,17 +397,28 @@ fn stream(headers: &HeaderMap) -> Result<(), Rejection> {
     }
 }
 
+/// The id of the event after which the caller wants to go on (2025-11-25, resumability).
+fn resumed(grounds: &Grounds<'_>) -> Result<Option<HeaderValue>, Rejection> {
+    let mut values = grounds.headers.get_all(LAST_EVENT_ID).iter();
+    let Some(value) = values.next().filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let sealed = value.to_str().ok().filter(|_| values.next().is_none());
+    sealed
+        .and_then(|sealed| grounds.open(Purpose::Event, sealed))
+        .and_then(|id| HeaderValue::try_from(id).ok())
+        .map(Some)
+        .ok_or_else(|| {
+            Rejection::invalid("Last-Event-ID is not the id of an event that you got here")
+                .because("a handle that is not the caller's")
+        })
+}
+
 /// Opens the session that the request names. One that was made for somebody else is as unknown as
 /// one that was never made (T24).
-fn session(
-    sealer: &Sealer,
-    identity: &Identity,
-    server: &Server,
-    headers: &HeaderMap,
-    call: &Call,
-) -> Result<Option<Session>, Rejection> {
+fn session(grounds: &Grounds<'_>, call: &Call) -> Result<Option<Session>, Rejection> {
     let needless = matches!(call, Call::Message(message) if message.method == Some(Method::Initialize) || message.agreed.is_modern());
-    let mut values = headers.get_all(SESSION_ID).iter();
+    let mut values = grounds.headers.get_all(SESSION_ID).iter();
     let Some(sealed) = values.next().filter(|_| !needless) else {
         return Ok(None);
     };
@@ -346,12 +435,7 @@ fn session(
         ));
     }
     let sealed = sealed.to_str().map_err(|_| unknown())?;
-    let owner = Owner {
-        principal: identity.caller.principal,
-        server: server.id,
-        origin: &server.origin,
-    };
-    let upstream = sealer.open(owner, sealed).ok_or_else(unknown)?;
+    let upstream = grounds.open(Purpose::Session, sealed).ok_or_else(unknown)?;
     Ok(Some(Session {
         sealed: sealed.to_owned(),
         upstream,

@@ -6,6 +6,7 @@
 mod answer;
 mod body;
 mod events;
+mod handles;
 mod streams;
 mod upstreams;
 
@@ -21,9 +22,9 @@ use warder_shared::{clock::Clock, snapshot::Server};
 
 use crate::{
     accept,
-    authorize::{Call, SESSION_ID},
+    authorize::{Call, LAST_EVENT_ID, SESSION_ID},
     error::{ErrorType, Rejection},
-    mcp::mirror,
+    mcp::{mirror, parameters::Parameters},
     resolve::Equipped,
     sync::Live,
 };
@@ -37,6 +38,8 @@ pub(crate) struct Forwarder {
     pub(crate) upstreams: Upstreams,
     pub(crate) live: Arc<Live>,
     pub(crate) streams: Arc<Streams>,
+    /// Learned from lists of tools that pass.
+    pub(crate) parameters: Arc<Parameters>,
     pub(crate) clock: Clock,
 }
 
@@ -44,8 +47,7 @@ pub(crate) struct Forwarder {
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Headers of the client that a server sees.
-static FORWARDED: [HeaderName; 3] = [
-    HeaderName::from_static("last-event-id"),
+static FORWARDED: [HeaderName; 2] = [
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("tracestate"),
 ];
@@ -168,7 +170,10 @@ fn request(equipped: &Equipped) -> Result<Request<Full<Bytes>>, Rejection> {
             }
             (HttpMethod::POST, Full::new(message.body.clone()))
         }
-        Call::Stream => {
+        Call::Stream(resumed) => {
+            if let Some(id) = resumed {
+                headers.insert(LAST_EVENT_ID, id.clone());
+            }
             headers.insert(
                 header::ACCEPT,
                 HeaderValue::from_static("text/event-stream"),

@@ -11,7 +11,7 @@ use crate::{
     accept::{self, Gate, RequestIds, Verdict, guarded_io::Connection},
     audit::{Audit, Record},
     authenticate::{self, Tokens},
-    authorize,
+    authorize::{self, Judge},
     error::{ErrorType, Rejection},
     forward::{AnswerBody, Forwarder, Recorded},
     metadata,
@@ -27,7 +27,7 @@ pub(crate) struct Gateway {
     pub(crate) ids: RequestIds,
     pub(crate) live: Arc<Live>,
     pub(crate) tokens: Tokens,
-    pub(crate) max_body: usize,
+    pub(crate) judge: Judge,
     pub(crate) credentials: Arc<Credentials>,
     pub(crate) forwarder: Forwarder,
     pub(crate) audit: Audit,
@@ -96,8 +96,7 @@ async fn call(
         authenticated.identity.caller.principal,
         &authenticated.identity.proof,
     );
-    let authorized =
-        authorize::call(&gateway.live, gateway.max_body, authenticated, record).await?;
+    let authorized = authorize::call(&gateway.judge, authenticated, record).await?;
     let equipped = resolve::credential(&gateway.credentials, authorized).await?;
     gateway.forwarder.send(equipped).await
 }

@@ -227,3 +227,91 @@ async fn t17_mirrors_are_made_for_the_upstream_not_copied() {
     assert_eq!(sent[0].header("mcp-name"), Some("allowed"));
     assert!(!sent[0].mentions("canary"), "{sent:?}");
 }
+
+#[tokio::test]
+async fn t17_arguments_that_headers_repeat_are_compared_once_the_list_was_seen() {
+    let list = json!({"jsonrpc": "2.0", "id": 1, "result": {"resultType": "complete", "tools": [
+        {"name": "echo", "inputSchema": {"type": "object", "properties": {
+            "region": {"type": "string", "x-mcp-header": "Region"},
+            "where": {"type": "object", "properties": {"floor": {"type": "integer", "x-mcp-header": "Floor"}}},
+        }}},
+        {"name": "plain", "inputSchema": {"type": "object"}},
+    ]}});
+    let sink = Sink::builder().always(200, "application/json", &list.to_string());
+    let scene = Scene::start(Options::default(), sink).await;
+    let send = async |tool: &str, headers: &[(&str, &str)], arguments: Value| {
+        let call = headers
+            .iter()
+            .fold(scene.post(), |call, (name, value)| call.header(name, value));
+        let message = call_message(1, tool, &arguments);
+        summary(&call.modern_message(message).send().await)
+    };
+    let both = json!({"region": "eu", "where": {"floor": 7}});
+    let (eu, seven) = (("mcp-param-region", "eu"), ("mcp-param-floor", "7"));
+
+    assert_eq!(
+        send("echo", &[("mcp-param-region", "us")], both.clone()).await,
+        "200 result",
+        "what nobody has told, nobody compares"
+    );
+    let listed = scene.post().modern_message(list_message(1)).send().await;
+    assert_eq!(listed.tool_names(), ["echo", "plain"]);
+    drop(scene.sink.take());
+
+    let encoded = ("mcp-param-region", "=?base64?ZXU=?=");
+    let unknown = ("mcp-param-unknown", "canary");
+    let good: [(&[(&str, &str)], Value); 5] = [
+        (&[eu, seven], both.clone()),
+        (&[encoded, ("mcp-param-floor", "007")], both.clone()),
+        (&[eu, seven, unknown], both.clone()),
+        (&[unknown], json!({"region": null})),
+        (&[], json!({})),
+    ];
+    for (headers, arguments) in good {
+        let sent = send("echo", headers, arguments).await;
+        assert_eq!(sent, "200 result", "{headers:?}");
+        let upstream = scene.sink.take();
+        for (name, value) in headers {
+            assert_eq!(upstream[0].header(name), Some(*value));
+        }
+    }
+    let bad: [(&[(&str, &str)], Value); 10] = [
+        (&[seven], both.clone()),
+        (&[eu], both.clone()),
+        (&[("mcp-param-region", "EU"), seven], both.clone()),
+        (
+            &[("mcp-param-region", "=?base64?dXM=?="), seven],
+            both.clone(),
+        ),
+        (
+            &[("mcp-param-region", "=?base64?!!?="), seven],
+            both.clone(),
+        ),
+        (&[eu, eu, seven], both.clone()),
+        (&[eu, ("mcp-param-floor", "8")], both.clone()),
+        (&[eu, ("mcp-param-floor", "7.0")], both.clone()),
+        (&[eu], json!({})),
+        (
+            &[eu, seven],
+            json!({"region": "eu", "where": {"floor": null}}),
+        ),
+    ];
+    for (headers, arguments) in bad {
+        let sent = send("echo", headers, arguments).await;
+        assert_eq!(sent, "400 -32020", "{headers:?}");
+        scene.assert_nothing_sent(&format!("{headers:?}"));
+    }
+    assert_eq!(send("plain", &[eu], both.clone()).await, "200 result");
+
+    // Before the modern revision nobody has to repeat anything, but what is repeated is true.
+    let legacy = async |value: Option<&str>| {
+        let call = value.map_or(scene.post(), |value| {
+            scene.post().header("mcp-param-region", value)
+        });
+        let call = call.message(&call_message(1, "echo", &both));
+        summary(&call.send().await)
+    };
+    assert_eq!(legacy(None).await, "200 result");
+    assert_eq!(legacy(Some("eu")).await, "200 result");
+    assert_eq!(legacy(Some("us")).await, "400 -32020");
+}

@@ -6,6 +6,7 @@ mod support;
 
 mod first_call;
 mod sessions;
+mod handles;
 mod revocation;
 mod static_stability;
 mod withdrawn;

@@ -109,10 +109,26 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
     use warder_shared::{
         id::{TokenId, UserId},
         principal::Principal,
+        snapshot::Proof,
+        token::{Claims, TokenKind},
     };
+
+    fn proof(sub: Principal) -> Proof {
+        Proof::Gateway(Claims {
+            iss: String::new(),
+            aud: String::new(),
+            sub,
+            jti: TokenId::from_uuid(uuid::Uuid::nil()),
+            kind: TokenKind::Pat,
+            iat: 0,
+            nbf: 0,
+            exp: 0,
+        })
+    }
 
     fn event(outcome: Outcome, number: u16) -> Event {
         let (id, at) = (uuid::Uuid::nil(), chrono::DateTime::UNIX_EPOCH);
@@ -122,7 +138,7 @@ mod tests {
         Event {
             outcome,
             status: number,
-            identity: Some((principal, TokenId::from_uuid(id))),
+            identity: Some((principal, Arc::new(proof(principal)))),
             ..event
         }
     }

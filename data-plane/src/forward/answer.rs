@@ -10,12 +10,21 @@ use super::{
     AnswerBody, Forwarder,
     body::{MAX_LIST, Passing},
     events::{Awaited, EventStream, Listener},
+    handles::{self, Handles},
     streams::Dependencies,
 };
 use crate::{
     authorize::{self, Call, MessageCall, SESSION_ID},
     error::{ErrorType, Rejection},
-    mcp::{list, method::Method, mirror, response, session::Owner, unknown_tool},
+    mcp::{
+        list,
+        method::Method,
+        mirror,
+        object::Unreadable,
+        response,
+        session::{Owner, Purpose},
+        unknown_tool,
+    },
     resolve::Equipped,
 };
 
@@ -53,7 +62,7 @@ pub(super) async fn shape(
                 header::CONTENT_TYPE,
                 HeaderValue::from_static("application/json"),
             );
-            json(equipped, status, body).await?
+            json(forwarder, equipped, status, body).await?
         }
         _ => AnswerBody::empty(),
     };
@@ -101,7 +110,7 @@ fn judge(
     };
     let asks = equipped.call.id().is_some();
     match status.as_u16() {
-        200 if kind == Kind::Other && (asks || matches!(equipped.call, Call::Stream)) => {
+        200 if kind == Kind::Other && (asks || matches!(equipped.call, Call::Stream(_))) => {
             Err(bad("the server answered with something that is not MCP"))
         }
         // Clients take 202 for a failed end of a session.
@@ -120,7 +129,9 @@ fn judge(
             ErrorType::NotFound,
             "there is no such session; start a new one with initialize",
         )),
-        400 | 404 | 405 | 406 if matches!(equipped.call, Call::Stream) => Err(super::no_stream()),
+        400 | 404 | 405 | 406 if matches!(equipped.call, Call::Stream(_)) => {
+            Err(super::no_stream())
+        }
         405 => Err(super::no_stream()),
         400..=499 if kind == Kind::Json && status.as_u16() != 429 => Ok(status),
         429 => {
@@ -159,11 +170,11 @@ fn session(
     let sealed = match &equipped.session {
         Some(session) if session.upstream == upstream => session.sealed.clone(),
         _ => {
-            let owner = Owner {
-                principal: equipped.identity.caller.principal,
-                server: equipped.server.id,
-                origin: &equipped.server.origin,
-            };
+            let owner = Owner::new(
+                equipped.identity.caller.principal,
+                &equipped.server,
+                Purpose::Session,
+            );
             forwarder
                 .live
                 .view()
@@ -175,11 +186,13 @@ fn session(
     HeaderValue::try_from(sealed).map_err(|_| unusable())
 }
 
-fn listener(equipped: &Equipped) -> Listener {
+fn listener(forwarder: &Forwarder, equipped: &Equipped) -> Listener {
     Listener {
+        handles: Handles::of(forwarder, equipped),
+        parameters: forwarder.parameters.clone(),
         server: equipped.server.clone(),
         caller: equipped.identity.caller.clone(),
-        listening: matches!(equipped.call, Call::Stream),
+        listening: matches!(equipped.call, Call::Stream(_)),
         legacy: !matches!(&equipped.call, Call::Message(message) if message.agreed.is_modern()),
     }
 }
@@ -210,33 +223,33 @@ fn events(
     });
     Ok(EventStream::new(
         body,
-        listener(equipped),
+        listener(forwarder, equipped),
         awaited,
         guard,
         equipped.request_id.to_string(),
     ))
 }
 
-/// Largest answer, other than a list of tools, that is checked before it is passed on. A larger one is passed on
+/// Largest answer, other than a list, that is checked before it is passed on. A larger one is passed on
 /// as it comes.
 const CHECKED: usize = 1024 * 1024;
 
 async fn json(
+    forwarder: &Forwarder,
     equipped: &Equipped,
     status: StatusCode,
     body: Incoming,
 ) -> Result<AnswerBody, Rejection> {
     let called = called(equipped);
-    let limit = if matches!(called, Called::List) {
-        MAX_LIST
-    } else {
-        CHECKED
+    let limit = match called {
+        Called::Tools | Called::List => MAX_LIST,
+        Called::Tool(_) | Called::Other => CHECKED,
     };
     let mut passing = Passing::new(body, equipped.server.timeouts.idle_ms);
     let bytes = match passing.whole(limit).await {
         Ok(Some(bytes)) => bytes,
-        Ok(None) if matches!(called, Called::List) => {
-            return Err(unusable("the server's list of tools is larger than 16 MiB"));
+        Ok(None) if limit == MAX_LIST => {
+            return Err(unusable("the server's list is larger than 16 MiB"));
         }
         Ok(None) => return Ok(AnswerBody::Passing(passing)),
         Err(error) => {
@@ -256,14 +269,25 @@ async fn json(
             refused(status)
         });
     };
-    match called {
-        Called::List => filter(equipped, text)
-            .map(|filtered| AnswerBody::Whole(filtered.map_or(bytes.clone(), Bytes::from))),
-        Called::Tool(tool) if unknown_tool::says_so(text, tool) => {
-            Err(authorize::unknown_tool(tool).because("the server has no such tool"))
+    let unreadable = |error: Unreadable| {
+        unusable("the server's answer cannot be read").because(error.to_string())
+    };
+    let filtered = match called {
+        Called::Tools => {
+            let listener = listener(forwarder, equipped);
+            list::filter(text, |tool, description| listener.shows(tool, description))
+                .map_err(unreadable)?
         }
-        _ => Ok(AnswerBody::Whole(bytes)),
-    }
+        Called::Tool(tool) if unknown_tool::says_so(text, tool) => {
+            return Err(authorize::unknown_tool(tool).because("the server has no such tool"));
+        }
+        _ => None,
+    };
+    let sealed = handles::seal(forwarder, equipped, filtered.as_deref().unwrap_or(text));
+    let changed = sealed.map_err(unreadable)?.or(filtered);
+    Ok(AnswerBody::Whole(
+        changed.map_or_else(|| bytes.clone(), Bytes::from),
+    ))
 }
 
 fn unusable(message: &'static str) -> Rejection {
@@ -286,6 +310,7 @@ fn refused(status: StatusCode) -> Rejection {
 
 /// What of the answer has to be looked at.
 enum Called<'a> {
+    Tools,
     List,
     Tool(&'a str),
     Other,
@@ -296,6 +321,11 @@ fn called(equipped: &Equipped) -> Called<'_> {
         Call::Message(MessageCall {
             method: Some(Method::ToolsList),
             ..
+        }) => Called::Tools,
+        Call::Message(MessageCall {
+            method:
+                Some(Method::PromptsList | Method::ResourcesList | Method::ResourceTemplatesList),
+            ..
         }) => Called::List,
         Call::Message(MessageCall {
             method: Some(Method::ToolsCall),
@@ -304,12 +334,4 @@ fn called(equipped: &Equipped) -> Called<'_> {
         }) => Called::Tool(tool),
         _ => Called::Other,
     }
-}
-
-/// The list without what the caller may not call; `None` when it may stay as it is.
-fn filter(equipped: &Equipped, text: &str) -> Result<Option<String>, Rejection> {
-    let listener = listener(equipped);
-    list::filter(text, |tool| listener.permits(tool)).map_err(|unreadable| {
-        unusable("the server's list of tools cannot be read").because(unreadable.to_string())
-    })
 }

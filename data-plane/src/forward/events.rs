@@ -15,12 +15,14 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use warder_shared::snapshot::{Caller, Server};
 
-use super::streams::StreamGuard;
+use super::{handles::Handles, streams::StreamGuard};
 use crate::{
     authorize,
     error::{ErrorType, Rejection},
     mcp::{
         list,
+        object::Unreadable,
+        parameters::Parameters,
         response::{self, FromServer},
         sse::{Decoder, Event},
         unknown_tool,
@@ -34,6 +36,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub(super) struct Listener {
     pub(super) server: Arc<Server>,
     pub(super) caller: Caller,
+    pub(super) handles: Handles,
+    pub(super) parameters: Arc<Parameters>,
     /// Whether this is a GET stream, which may carry any answer.
     pub(super) listening: bool,
     /// Whether the revision knows resumption.
@@ -41,8 +45,9 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Whether the caller may call, and so see, this tool.
-    pub(super) fn permits(&self, tool: &str) -> bool {
+    /// Whether the caller may call, and so see, this tool; what the list says of it is noted.
+    pub(super) fn shows(&self, tool: &str, description: &str) -> bool {
+        self.parameters.learn(&self.server, tool, description);
         self.server
             .policy
             .access(self.caller.principal, &self.caller.teams)
@@ -207,11 +212,12 @@ impl EventStream {
         let mut broken = None;
         let fed = self.decoder.feed(data, |mut event| match screen(listener, awaited, &mut event) {
             Screened::Pass => {
+                event.id = event.id.and_then(|id| listener.handles.event_id(id));
                 *resumable |= listener.legacy && event.id.as_deref().is_some_and(|id| !id.is_empty());
                 event.write_to(&mut text);
             }
             Screened::Drop => tracing::warn!(server = %listener.server.name, "an event that is no message, or answers another request, was left out"),
-            Screened::Unreadable => broken = Some("the server's list of tools cannot be read"),
+            Screened::Unreadable => broken = Some("the server's answer cannot be read"),
         });
         match (fed, broken) {
             (Err(_), _) => Err("the server's events cannot be read"),
@@ -255,12 +261,21 @@ fn screen(listener: &Listener, awaited: &mut Option<Awaited>, event: &mut Event)
             return Screened::Pass;
         }
     }
-    match list::filter(&event.data, |tool| listener.permits(tool)) {
+    let fitted = list::filter(&event.data, |tool, description| {
+        listener.shows(tool, description)
+    })
+    .and_then(|filtered| {
+        let sealed = listener
+            .handles
+            .answer(filtered.as_deref().unwrap_or(&event.data))?;
+        Ok(sealed.or(filtered))
+    });
+    match fitted {
         Ok(None) => Screened::Pass,
-        Ok(Some(filtered)) => {
-            event.data = filtered;
+        Ok(Some(fitted)) => {
+            event.data = fitted;
             Screened::Pass
         }
-        Err(list::Unreadable) => Screened::Unreadable,
+        Err(Unreadable) => Screened::Unreadable,
     }
 }

@@ -93,7 +93,7 @@ const MAX_LISTENING: usize = 50;
 
 fn is_listening(call: &Call) -> bool {
     match call {
-        Call::Stream => true,
+        Call::Stream(_) => true,
         Call::Message(message) => message.method == Some(Method::Listen),
         Call::EndSession => false,
     }

@@ -3,25 +3,20 @@
 //! The rewrite is lossless: every member that stays keeps its text, order and numbers, also members
 //! that no revision knows. A filtered list is private to its caller (2026-07-28 caching; T33).
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::strict::{Members, Text};
+use super::object::{Object, Unreadable};
 
-/// The answer cannot be understood, so it cannot be shown to be free of forbidden tools.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the server's answer is not a JSON-RPC message with a readable list of tools")]
-pub(crate) struct Unreadable;
-
-/// The message without the tools that `permits` refuses; `None` when it may stay as it is.
+/// The message without the tools that `permits` refuses, asked with the name and the text of each; `None` when it may
+/// stay as it is.
 ///
 /// # Errors
 /// [`Unreadable`].
 pub(crate) fn filter(
     message: &str,
-    permits: impl Fn(&str) -> bool,
+    mut permits: impl FnMut(&str, &str) -> bool,
 ) -> Result<Option<String>, Unreadable> {
     let envelope = Object::parse(message)?;
     let Some(result) = envelope.get("result") else {
@@ -40,7 +35,8 @@ pub(crate) fn filter(
         let name = Object::parse(tool.get())?
             .get("name")
             .map(serde_json::from_str::<Cow<'_, str>>);
-        if permits(&name.ok_or(Unreadable)?.map_err(|_| Unreadable)?) {
+        let name = name.ok_or(Unreadable)?.map_err(|_| Unreadable)?;
+        if permits(&name, tool.get()) {
             kept.push(tool.get());
         }
     }
@@ -55,70 +51,12 @@ pub(crate) fn filter(
     Ok(Some(envelope.with(&[("result", &result)])))
 }
 
-/// An object as its members' texts, in their order.
-struct Object<'a>(Vec<(Cow<'a, str>, &'a str)>);
-
-impl<'a> Object<'a> {
-    fn parse(text: &'a str) -> Result<Self, Unreadable> {
-        serde_json::from_str(text).map_err(|_| Unreadable)
-    }
-
-    fn get(&self, name: &str) -> Option<&'a str> {
-        self.0
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, text)| *text)
-    }
-
-    /// The object's text with other texts for these members, where it has them.
-    fn with(&self, changed: &[(&str, &str)]) -> String {
-        let mut text = String::from("{");
-        for (index, (key, value)) in self.0.iter().enumerate() {
-            let value = changed
-                .iter()
-                .find(|(name, _)| name == key)
-                .map_or(*value, |(_, value)| value);
-            if index > 0 {
-                text.push(',');
-            }
-            text.push_str(&serde_json::Value::from(key.as_ref()).to_string());
-            text.push(':');
-            text.push_str(value);
-        }
-        text.push('}');
-        text
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Vec<(Cow<'de, str>, &'de str)>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-                let (mut object, mut seen) = (Vec::new(), Members::default());
-                while let Some(key) = members.next_key_seed(Text)? {
-                    seen.insert(key.clone())?;
-                    object.push((key, members.next_value::<&RawValue>()?.get()));
-                }
-                Ok(object)
-            }
-        }
-        deserializer.deserialize_map(Collect).map(Self)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn filtered(message: &str) -> Result<Option<String>, Unreadable> {
-        filter(message, |name| name != "secret")
+        filter(message, |name, _| name != "secret")
     }
 
     #[test]

@@ -114,7 +114,7 @@ pub(crate) fn revision(headers: &HeaderMap) -> Result<Option<Revision>, Mismatch
 }
 
 /// The one value of a header, without surrounding white space.
-fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Mismatch> {
+pub(super) fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Mismatch> {
     let label = match name {
         PROTOCOL_VERSION => "MCP-Protocol-Version",
         METHOD => "Mcp-Method",
@@ -135,7 +135,7 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Mis
 const SENTINEL: (&str, &str) = ("=?base64?", "?=");
 
 /// What a mirrored value says: as it is, or in base64 between sentinels.
-fn decode(value: &str) -> Option<Cow<'_, str>> {
+pub(super) fn decode(value: &str) -> Option<Cow<'_, str>> {
     match value
         .strip_prefix(SENTINEL.0)
         .and_then(|rest| rest.strip_suffix(SENTINEL.1))
