@@ -3,6 +3,7 @@
 //! Every story starts the real binaries. Names begin with the row of the threat model that they cover, if there is one.
 
 mod support;
+mod people;
 
 mod first_call;
 mod sessions;
@@ -27,3 +28,4 @@ mod discovery;
 mod vault_keys;
 mod dev_command;
 mod harness_sign_in;
+mod pages;

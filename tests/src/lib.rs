@@ -25,4 +25,5 @@ pub mod browser;
 pub mod sink;
 pub mod clients;
 pub mod oauth_clients;
+pub mod conformance;
 pub mod warder;

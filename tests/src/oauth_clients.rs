@@ -27,14 +27,14 @@ pub enum OAuthClient {
 }
 
 impl OAuthClient {
-    /// All of them.
+    /// All of them; those that keep what they got in a file come last.
     pub const ALL: [Self; 6] = [
         Self::FastMcp,
+        Self::McpRemote,
         Self::Python,
         Self::TypeScript1,
         Self::TypeScript2,
         Self::TypeScript2Auto,
-        Self::McpRemote,
     ];
 
     fn name(self) -> &'static str {
@@ -108,6 +108,19 @@ impl Running {
             conversation,
             memory,
         }
+    }
+
+    /// The access token that it remembers, of those clients that keep it in a file.
+    ///
+    /// # Panics
+    /// When it keeps none.
+    #[must_use]
+    pub fn access_token(&self) -> String {
+        let kept = std::fs::read_to_string(self.memory.path().join("oauth.json"))
+            .expect("the client keeps what it got");
+        let kept: Value = serde_json::from_str(&kept).expect("the client keeps JSON");
+        let token = kept["tokens"]["access_token"].as_str();
+        token.expect("the client has a token").to_owned()
     }
 
     /// What it says next.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::clean_command;
 use crate::api::Caller;
 use crate::certificates::Certificates;
-use crate::files::binary;
+use crate::files::{binary, write_secret};
 use crate::gateway::{Answer, Gateway};
 use crate::ports::Port;
 use crate::process::{Process, Signal, run};
@@ -135,6 +135,22 @@ impl ControlPlane {
             token,
             token_id: String::new(),
         }
+    }
+
+    /// Gives a user a password for signing in to the console.
+    ///
+    /// # Panics
+    /// When the command fails.
+    pub async fn set_password(&self, email: &str, password: &str) {
+        let file = self.folder.join("password.txt");
+        write_secret(&file, password);
+        let path = file.display().to_string();
+        let command = self.command(&["set-password", "--email", email, "--password-file", &path]);
+        let (status, output, errors) =
+            run("warder-control-plane set-password", command, None).await;
+        assert!(status.success(), "{status}: {output}\n{errors}");
+        // The canaries' story reads every file that is left.
+        std::fs::remove_file(&file).expect("the file was just written");
     }
 
     /// Starts it and waits until it is ready.

@@ -1,0 +1,105 @@
+//! Every page, as somebody sees it on a telephone and on a desk, with scripts and without.
+
+use e2e::browser::{Browser, Page, Profile};
+use e2e::warder::{Options, Warder};
+use serde_json::json;
+
+use crate::people::Person;
+
+const INSPECT: &str = include_str!("../node/inspect_page.js");
+const WINDOWS: [(u32, u32); 2] = [(390, 844), (1280, 800)];
+
+/// The pages of everybody who is signed in.
+const FOR_EVERYBODY: &[&str] = &["/", "/tokens", "/connections", "/account"];
+#[tokio::test]
+async fn every_page_can_be_read_and_used_browser() {
+    let warder = Warder::start(Options::default()).await;
+    furnish(&warder).await;
+    let administrator = Person::with_password(&warder, "admin@example.com").await;
+    let browser = Browser::start().await;
+
+    let mut stumbles = Vec::new();
+    for (name, profile) in [
+        ("light", Profile::default()),
+        (
+            "dark",
+            Profile {
+                dark: true,
+                javascript: false,
+                ..Profile::default()
+            },
+        ),
+    ] {
+        let stranger = browser.open(profile).await;
+        stumbles.extend(look(&stranger, &warder, "/login", name).await);
+        stranger.close().await;
+
+        let page = administrator.signed_in(&browser, &warder, profile).await;
+        for path in FOR_EVERYBODY {
+            stumbles.extend(look(&page, &warder, path, name).await);
+        }
+        page.close().await;
+    }
+    assert!(stumbles.is_empty(), "{}", stumbles.join("\n"));
+}
+
+/// Looks at a page in every window, keeps a picture of each, and tells what is wrong with it.
+async fn look(page: &Page, warder: &Warder, path: &str, name: &str) -> Vec<String> {
+    let url = format!("{}{path}", warder.control_plane.public_url());
+    let mut stumbles = Vec::new();
+    for (width, height) in WINDOWS {
+        page.resize(width, height).await;
+        let status = page.goto(&url).await;
+        let place = format!("{path} in {name} at {width}");
+        if status >= 500 {
+            stumbles.push(format!("{place}: {status}"));
+        }
+        let found = page.evaluate(INSPECT).await;
+        let found = found.as_array().expect("the inspection is a list");
+        stumbles.extend(found.iter().map(|what| format!("{place}: {what}")));
+        // Chromium reports every status from 400 on as an error of its own.
+        let complaints = page.complaints().await;
+        let complaints = complaints.iter().filter(|complaint| {
+            status < 400 || !complaint.contains("the server responded with a status of")
+        });
+        stumbles.extend(complaints.map(|complaint| format!("{place}: {complaint}")));
+        let file = path.trim_matches('/').replace('/', "-");
+        let file = if file.is_empty() { "home" } else { &file };
+        page.screenshot(&format!("{file}-{name}-{width}")).await;
+    }
+    stumbles
+}
+
+/// One of everything, with names as long as they may be.
+async fn furnish(warder: &Warder) {
+    let api = &warder.api;
+    let long = "W".repeat(60);
+    let ann = api
+        .person("ann.with.a.rather.long.name@subsidiary.of.a.large.company.example.com")
+        .await;
+    api.put(
+        "/teams/engineering",
+        &json!({"display_name": long, "members": ["admin@example.com"]}),
+    )
+    .await;
+    api.put(
+        "/virtual-accounts/nightly-reports",
+        &json!({"description": format!("{long} <b>bold</b>")}),
+    )
+    .await;
+    let admin = "user:admin@example.com";
+    for (name, auth) in [
+        ("notes", json!({"type": "none"})),
+        (
+            "keys",
+            json!({"type": "header", "level": "individual", "headers": {"X-Api-Key": "{{API_KEY}}"}}),
+        ),
+    ] {
+        let server = json!({
+            "type": "remote", "display_name": format!("{name} {long}"), "description": "<script>alert(1)</script>", "url": "http://127.0.0.1:9/mcp",
+            "auth": auth, "collaborators": [{"subject": admin, "role": "mcp-server-manager"}, {"subject": ann.subject, "role": "mcp-server-user"}],
+        });
+        api.put(&format!("/mcp-servers/{name}"), &server).await;
+    }
+    api.personal_access_token("admin@example.com").await;
+}
