@@ -157,6 +157,7 @@ fn control_plane_config(
         grpc_tls_cert_file: None,
         grpc_tls_key_file: None,
         grpc_plaintext: true,
+        oauth_require_resource: false,
         egress_allow: loopback_networks(),
         trusted_proxies: Vec::new(),
         signing_key_rotation: Duration::from_secs(30 * 24 * 3600),

@@ -108,7 +108,8 @@ pub async fn services(config: &Config, clock: Clock) -> anyhow::Result<Services>
         vault,
         keys,
         EgressRules::new(config.egress_allow.iter().copied()),
-    ))
+    )
+    .requiring_resource(config.oauth_require_resource))
 }
 
 impl App {

@@ -79,6 +79,10 @@ pub struct Config {
     #[arg(long, env = "WARDER_TRUSTED_PROXIES", value_delimiter = ',', value_parser = config::network)]
     pub trusted_proxies: Vec<IpNet>,
 
+    /// Refuse OAuth clients that do not name the server that a token is for, instead of giving them one for every server that their user may use.
+    #[arg(long, env = "WARDER_OAUTH_REQUIRE_RESOURCE")]
+    pub oauth_require_resource: bool,
+
     /// How long a key signs before the next one does.
     #[arg(long, env = "WARDER_SIGNING_KEY_ROTATION", default_value = "30d", value_parser = config::duration)]
     pub signing_key_rotation: Duration,

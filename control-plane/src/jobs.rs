@@ -59,7 +59,15 @@ pub(crate) async fn run(
     }
 }
 
-/// Forgets changes that no pod asks for any more, tokens that expired long ago, and sessions that ended.
+/// How long used codes and grants that are over are remembered: a copy of one of their tokens is known as such.
+const PAST_GRANTS: chrono::Duration = chrono::Duration::days(1);
+
+/// How long an OAuth client is remembered that nobody granted anything to, and one that was used.
+const UNUSED_CLIENTS: chrono::Duration = chrono::Duration::hours(24);
+const INACTIVE_CLIENTS: chrono::Duration = chrono::Duration::days(180);
+
+/// Forgets changes that no pod asks for any more, tokens that expired long ago, sessions that ended, and OAuth
+/// clients and grants that are not used any more.
 ///
 /// # Errors
 /// When the database fails; it is done again at the next call.
@@ -72,6 +80,11 @@ pub(crate) async fn clean(store: &Store) -> Result<(), StoreError> {
     store::sessions::delete_ended(&mut tx, now).await?;
     store::continuations::delete_expired(&mut tx, now).await?;
     store::sign_in_attempts::delete_before(&mut tx, now - sign_in::WINDOW).await?;
+    let past = now - PAST_GRANTS;
+    store::oauth_codes::delete_expired(&mut tx, past).await?;
+    store::oauth_grants::delete_over(&mut tx, past).await?;
+    let (unused, inactive) = (now - UNUSED_CLIENTS, now - INACTIVE_CLIENTS);
+    store::oauth_clients::delete_idle(&mut tx, unused, inactive).await?;
     tx.commit().await
 }
 

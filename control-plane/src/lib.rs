@@ -12,6 +12,7 @@ pub mod authorize;
 pub mod api;
 pub mod html;
 mod console;
+pub mod oauth;
 pub mod grpc;
 pub mod service;
 pub mod domain;

@@ -16,7 +16,7 @@ use crate::{
         self, description,
         problem::{self, Kind, Problem},
     },
-    console, html,
+    console, html, oauth,
     service::Services,
 };
 
@@ -37,6 +37,7 @@ pub fn build(services: Services, proxies: TrustedProxies) -> Router {
         .route("/.well-known/jwks.json", get(jwks))
         .merge(console::routes())
         .route("/assets/style.css", get(html::style))
+        .merge(oauth::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(api::MAX_BODY))

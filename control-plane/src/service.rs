@@ -30,6 +30,7 @@ pub mod sessions;
 pub mod continuations;
 pub mod passwords;
 pub mod sign_in;
+pub mod oauth;
 pub mod keys;
 pub mod tokens;
 pub mod nodes;

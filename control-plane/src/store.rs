@@ -33,6 +33,9 @@ pub mod sessions;
 pub mod continuations;
 pub mod user_passwords;
 pub mod sign_in_attempts;
+pub mod oauth_clients;
+pub mod oauth_grants;
+pub mod oauth_codes;
 
 pub use db::Store;
 pub use error::StoreError;

@@ -68,6 +68,8 @@ ids! {
     TokenId,
     /// An identity provider.
     IdentityProviderId,
+    /// What a user granted to an OAuth client: the family of its tokens.
+    GrantId,
     /// A caller's own value for a server's credential.
     OverrideId,
     /// An audit event.

@@ -1,19 +1,13 @@
 //! What Warder's authorization server and its protected resources say of themselves. Both planes publish the
 //! same bytes, made from configured URLs, never from a request's `Host` (T45).
 
+mod resource;
+mod scope;
+
 use serde::Serialize;
 
-/// Scope of the handshake, of lists, prompts, resources and streams.
-pub const SCOPE_READ: &str = "mcp:read";
-
-/// Scope of tool calls.
-pub const SCOPE_TOOLS: &str = "mcp:tools";
-
-/// Every scope that permits something, in the order in which they are written.
-pub const SCOPES: [&str; 2] = [SCOPE_READ, SCOPE_TOOLS];
-
-/// Asked for by clients that want a refresh token; permits nothing (OpenID Connect Core, section 11).
-pub const SCOPE_OFFLINE_ACCESS: &str = "offline_access";
+pub use resource::Resource;
+pub use scope::{InvalidScopes, SCOPE_OFFLINE_ACCESS, SCOPE_READ, SCOPE_TOOLS, SCOPES, Scopes};
 
 /// Metadata of the authorization server (RFC 8414, section 2; RFC 9207, section 3).
 #[derive(Debug, Clone, Serialize)]
@@ -33,6 +27,9 @@ pub struct AuthorizationServerMetadata {
     code_challenge_methods_supported: [&'static str; 1],
     authorization_response_iss_parameter_supported: bool,
     client_id_metadata_document_supported: bool,
+    // Parsers of OpenID Connect's metadata insist on these two (Discovery, section 3), although no ID tokens are issued.
+    subject_types_supported: [&'static str; 1],
+    id_token_signing_alg_values_supported: [&'static str; 1],
 }
 
 impl AuthorizationServerMetadata {
@@ -56,6 +53,8 @@ impl AuthorizationServerMetadata {
             code_challenge_methods_supported: ["S256"],
             authorization_response_iss_parameter_supported: true,
             client_id_metadata_document_supported: true,
+            subject_types_supported: ["public"],
+            id_token_signing_alg_values_supported: ["EdDSA"],
             issuer: issuer.to_owned(),
         }
     }

@@ -11,7 +11,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{IdentityProviderId, TokenId},
+    id::{GrantId, IdentityProviderId, TokenId},
+    oauth::{Resource, Scopes},
     principal::Principal,
 };
 
@@ -34,18 +35,20 @@ pub enum TokenKind {
     Pat,
     /// Token of a virtual account (IN-2).
     VirtualAccount,
+    /// Access token of an OAuth client: acts as the user who granted it, within its scopes (IN-4).
+    #[serde(rename = "oauth")]
+    OAuth,
 }
 
 /// The claims of a gateway token, all required.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "WireClaims", into = "WireClaims")]
 pub struct Claims {
     /// Issuer: the control plane's public URL.
     pub iss: String,
-    /// Audience: the gateway's URL. One string, never a list.
+    /// Audience: the gateway's URL; of an OAuth client's token, a server's URL as well. One string, never a list.
     pub aud: String,
     /// The one who calls.
-    #[serde(with = "as_text")]
     pub sub: Principal,
     /// The token's own identity, by which it is revoked.
     pub jti: TokenId,
@@ -57,6 +60,88 @@ pub struct Claims {
     pub nbf: i64,
     /// Not valid from then on, in seconds since 1970.
     pub exp: i64,
+    /// With [`TokenKind::OAuth`], and only then: whose token it is besides the user's.
+    pub client: Option<ClientClaims>,
+}
+
+/// What the token of an OAuth client says of the client (RFC 9068 section 2.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientClaims {
+    /// `client_id`: the client.
+    pub client_id: String,
+    /// What it may do.
+    pub scope: Scopes,
+    /// What the user granted: with it, every token of the family is revoked.
+    pub grant: GrantId,
+}
+
+/// [`Claims`] as they stand in a token.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireClaims {
+    iss: String,
+    aud: String,
+    #[serde(with = "as_text")]
+    sub: Principal,
+    jti: TokenId,
+    kind: TokenKind,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    grant: Option<GrantId>,
+}
+
+impl TryFrom<WireClaims> for Claims {
+    type Error = TokenError;
+
+    fn try_from(wire: WireClaims) -> Result<Self, TokenError> {
+        let client = match (wire.kind, wire.client_id, wire.scope, wire.grant) {
+            (TokenKind::OAuth, Some(client_id), Some(scope), Some(grant)) => Some(ClientClaims {
+                client_id,
+                scope: scope.parse().map_err(|_| TokenError::Claims)?,
+                grant,
+            }),
+            (TokenKind::Pat | TokenKind::VirtualAccount, None, None, None) => None,
+            _ => return Err(TokenError::Claims),
+        };
+        Ok(Self {
+            iss: wire.iss,
+            aud: wire.aud,
+            sub: wire.sub,
+            jti: wire.jti,
+            kind: wire.kind,
+            iat: wire.iat,
+            nbf: wire.nbf,
+            exp: wire.exp,
+            client,
+        })
+    }
+}
+
+impl From<Claims> for WireClaims {
+    fn from(claims: Claims) -> Self {
+        let client = claims.client;
+        let scope = client.as_ref().map(|client| client.scope.to_string());
+        let grant = client.as_ref().map(|client| client.grant);
+        Self {
+            iss: claims.iss,
+            aud: claims.aud,
+            sub: claims.sub,
+            jti: claims.jti,
+            kind: claims.kind,
+            iat: claims.iat,
+            nbf: claims.nbf,
+            exp: claims.exp,
+            client_id: client.map(|client| client.client_id),
+            scope,
+            grant,
+        }
+    }
 }
 
 /// Why a token is refused. The caller hears only that it is not valid.
@@ -198,12 +283,16 @@ impl KeySet {
         if claims.iss != issuer {
             return Err(TokenError::Issuer);
         }
-        if claims.aud != audience {
+        let is_for_us = match claims.client {
+            None => claims.aud == audience,
+            Some(_) => Resource::is_of(&claims.aud, audience),
+        };
+        if !is_for_us {
             return Err(TokenError::Audience);
         }
         let fits = matches!(
             (claims.kind, claims.sub),
-            (TokenKind::Pat, Principal::User(_))
+            (TokenKind::Pat | TokenKind::OAuth, Principal::User(_))
                 | (TokenKind::VirtualAccount, Principal::VirtualAccount(_))
         );
         if !fits {
@@ -215,6 +304,19 @@ impl KeySet {
 }
 
 impl Claims {
+    /// Whether the token is for this server: the gateway's own audience covers every server, a server's only
+    /// that one (RFC 8707, T11).
+    ///
+    /// # Errors
+    /// [`TokenError::Audience`].
+    pub fn check_server(&self, server: &str) -> Result<(), TokenError> {
+        if Resource::covers(&self.aud, server) {
+            Ok(())
+        } else {
+            Err(TokenError::Audience)
+        }
+    }
+
     /// Whether the token is valid at this time, within [`LEEWAY_SECONDS`].
     ///
     /// # Errors

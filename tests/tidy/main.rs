@@ -84,6 +84,18 @@ const CONTROL_PLANE: &[(&str, &[&str])] = &[
         ],
     ),
     ("html", &["accept", "api", "authenticate", "service"]),
+    (
+        "oauth",
+        &[
+            "accept",
+            "api",
+            "authenticate",
+            "authorize",
+            "domain",
+            "html",
+            "service",
+        ],
+    ),
     ("grpc", &["domain", "service", "store"]),
     (
         "service",
@@ -94,7 +106,10 @@ const CONTROL_PLANE: &[(&str, &[&str])] = &[
     ("vault", &["store"]),
     ("domain", &[]),
     ("config", &[]),
-    ("router", &["accept", "api", "console", "html", "service"]),
+    (
+        "router",
+        &["accept", "api", "console", "html", "oauth", "service"],
+    ),
 ];
 
 /// Modules that wire the others together.

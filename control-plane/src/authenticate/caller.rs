@@ -6,6 +6,7 @@ use http::{header, request::Parts};
 use warder_shared::{
     id::{TeamId, TokenId},
     principal::Principal,
+    token::TokenKind,
 };
 
 use super::{
@@ -184,6 +185,10 @@ async fn verify(
         tracing::debug!(request.id = %request_id, "a token was refused: {error}");
         Unauthenticated::Invalid
     })?;
+    // A client's token is for servers; what its user may do here, they did not grant (T4).
+    if claims.kind == TokenKind::OAuth {
+        return Err(Unauthenticated::Invalid);
+    }
     let mut tx = services.store.begin_read().await?;
     let record = store::tokens::find(&mut tx, claims.jti).await?;
     let live = record

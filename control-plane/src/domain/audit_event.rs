@@ -150,6 +150,10 @@ pub enum ObjectKind {
     Server,
     /// A caller's own credential for a server.
     AuthOverride,
+    /// A program that asks users for access.
+    OAuthClient,
+    /// What a user granted to one.
+    OAuthGrant,
     /// A key that signs tokens.
     SigningKey,
     /// A key that seals session ids.
@@ -169,6 +173,8 @@ words!(ObjectKind, "object kind", {
     Token => "token",
     Server => "mcp-server",
     AuthOverride => "auth-override",
+    OAuthClient => "oauth-client",
+    OAuthGrant => "oauth-grant",
     SigningKey => "signing-key",
     SessionKey => "session-key",
     Node => "node",

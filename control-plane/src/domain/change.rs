@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use warder_shared::id::{ServerId, TokenId, UserId, VirtualAccountId};
+use warder_shared::id::{GrantId, ServerId, TokenId, UserId, VirtualAccountId};
 use warder_shared::principal::Principal;
 
 use super::words;
@@ -20,6 +20,8 @@ pub enum Change {
     VirtualAccount(VirtualAccountId),
     /// A token was revoked.
     RevokedToken(TokenId),
+    /// What a user granted to an OAuth client was revoked.
+    RevokedGrant(GrantId),
     /// A signing or session key was made, retired or dropped.
     Keys,
     /// A caller's own credential for a server was entered, replaced or removed.
@@ -35,6 +37,7 @@ impl Change {
             Self::User(_) => ChangeKind::User,
             Self::VirtualAccount(_) => ChangeKind::VirtualAccount,
             Self::RevokedToken(_) => ChangeKind::RevokedToken,
+            Self::RevokedGrant(_) => ChangeKind::RevokedGrant,
             Self::Keys => ChangeKind::Keys,
             Self::Credential(..) => ChangeKind::Credential,
         }
@@ -48,6 +51,7 @@ impl Change {
             Self::User(id) => id.to_string(),
             Self::VirtualAccount(id) => id.to_string(),
             Self::RevokedToken(id) => id.to_string(),
+            Self::RevokedGrant(id) => id.to_string(),
             Self::Keys => String::new(),
             Self::Credential(server, principal) => format!("{server}/{principal}"),
         }
@@ -62,6 +66,7 @@ impl Change {
             ChangeKind::User => Self::User(parse(entity_id)?),
             ChangeKind::VirtualAccount => Self::VirtualAccount(parse(entity_id)?),
             ChangeKind::RevokedToken => Self::RevokedToken(parse(entity_id)?),
+            ChangeKind::RevokedGrant => Self::RevokedGrant(parse(entity_id)?),
             ChangeKind::Keys => Self::Keys,
             ChangeKind::Credential => {
                 let (server, principal) = entity_id.split_once('/')?;
@@ -88,6 +93,8 @@ pub enum ChangeKind {
     VirtualAccount,
     /// [`Change::RevokedToken`].
     RevokedToken,
+    /// [`Change::RevokedGrant`].
+    RevokedGrant,
     /// [`Change::Keys`].
     Keys,
     /// [`Change::Credential`].
@@ -99,6 +106,7 @@ words!(ChangeKind, "change kind", {
     User => "user",
     VirtualAccount => "virtual_account",
     RevokedToken => "revoked_token",
+    RevokedGrant => "revoked_grant",
     Keys => "keys",
     Credential => "credential",
 });
@@ -123,6 +131,7 @@ mod tests {
             Change::User(user),
             Change::VirtualAccount(VirtualAccountId::from_uuid(id)),
             Change::RevokedToken(TokenId::from_uuid(id)),
+            Change::RevokedGrant(GrantId::from_uuid(id)),
             Change::Keys,
             Change::Credential(server, Principal::User(user)),
         ];

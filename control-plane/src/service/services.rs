@@ -3,7 +3,7 @@
 use warder_shared::{clock::Clock, egress::EgressRules};
 
 use crate::{
-    service::{keys::Keys, passwords::Passwords},
+    service::{keys::Keys, oauth::ClientDocuments, passwords::Passwords},
     store::Store,
     vault::Vault,
 };
@@ -16,6 +16,8 @@ pub struct Services {
     pub(crate) keys: Keys,
     pub(crate) egress: EgressRules,
     pub(crate) passwords: Passwords,
+    pub(crate) client_documents: ClientDocuments,
+    pub(crate) require_resource: bool,
 }
 
 impl Services {
@@ -23,11 +25,22 @@ impl Services {
     #[must_use]
     pub fn new(store: Store, vault: Vault, keys: Keys, egress: EgressRules) -> Self {
         Self {
+            client_documents: ClientDocuments::new(egress.clone()),
+            require_resource: false,
             store,
             vault,
             keys,
             egress,
             passwords: Passwords::new(),
+        }
+    }
+
+    /// The same, but OAuth clients must name the server that a token is for.
+    #[must_use]
+    pub fn requiring_resource(self, require_resource: bool) -> Self {
+        Self {
+            require_resource,
+            ..self
         }
     }
 
@@ -37,7 +50,7 @@ impl Services {
         self.store.clock()
     }
 
-    /// The control plane's external URL, without a trailing slash.
+    /// The control plane's external URL, without a trailing slash: the issuer of its tokens.
     #[must_use]
     pub fn public_url(&self) -> &str {
         self.keys.issuer()

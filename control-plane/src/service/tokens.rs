@@ -78,6 +78,7 @@ pub async fn mint(
         iat: issued,
         nbf: issued,
         exp: expires,
+        client: None,
     };
     let token = keys.sign(ACCESS_TOKEN_TYPE, &claims)?;
     store::tokens::insert(tx, &record).await?;

@@ -74,6 +74,8 @@ pub async fn list(
     let kind = filter.kind.map(|kind| match kind {
         TokenKind::Pat => "user",
         TokenKind::VirtualAccount => "virtual-account",
+        // Grants of OAuth clients have a table of their own.
+        TokenKind::OAuth => "oauth",
     });
     let values = values_of![
         request.after.map_or(Uuid::nil(), TokenId::as_uuid),

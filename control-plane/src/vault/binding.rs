@@ -1,6 +1,6 @@
 //! What a sealed value is bound to.
 
-use warder_shared::id::{OverrideId, ServerId};
+use warder_shared::id::{GrantId, OverrideId, ServerId, UserId};
 use warder_shared::principal::Principal;
 
 /// The place, owner, destination and age of a sealed value. It opens with exactly the binding that it
@@ -63,6 +63,19 @@ impl Binding {
             owner: format!("{subject} server:{server}"),
             origin: origin.to_owned(),
             revision,
+        }
+    }
+
+    /// The secret that the refresh tokens of a grant are made of.
+    #[must_use]
+    pub fn oauth_grant(id: GrantId, user: UserId) -> Self {
+        Self {
+            table: "oauth_grants",
+            column: "secret",
+            row: id.to_string(),
+            owner: Principal::User(user).to_string(),
+            origin: String::new(),
+            revision: 1,
         }
     }
 

@@ -20,3 +20,4 @@ mod audit;
 mod bootstrap;
 mod sessions;
 mod sign_in;
+mod oauth;

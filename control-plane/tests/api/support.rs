@@ -237,7 +237,8 @@ impl Call<'_> {
     }
 
     pub(crate) async fn send(self) -> Answer {
-        let path = if self.path.starts_with("/.") || self.path.starts_with("/api") {
+        let own = ["/.", "/api", "/oauth"];
+        let path = if own.iter().any(|own| self.path.starts_with(own)) {
             self.path
         } else {
             format!("/api/v1{}", self.path)
@@ -255,7 +256,8 @@ impl Call<'_> {
         let body = if bytes.is_empty() {
             Value::Null
         } else {
-            serde_json::from_slice(&bytes).unwrap()
+            serde_json::from_slice(&bytes)
+                .unwrap_or_else(|_| String::from_utf8(bytes.to_vec()).unwrap().into())
         };
         Answer {
             status: parts.status,

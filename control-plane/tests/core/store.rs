@@ -14,6 +14,7 @@ mod servers;
 mod collaborators;
 mod auth_overrides;
 mod audit_events;
+mod oauth;
 mod feed;
 mod vault;
 mod sessions;
@@ -125,6 +126,14 @@ conformance! {
         events_are_listed_newest_first_in_pages,
         events_are_filtered,
         the_oldest_events_are_deleted_first,
+    }
+    oauth {
+        a_client_survives_writing_and_reading,
+        t41_clients_are_counted_and_forgotten,
+        a_grant_survives_writing_and_reading,
+        a_grant_is_revoked_once,
+        grants_that_are_over_are_forgotten,
+        t39_a_code_is_taken_once,
     }
     feed {
         a_commit_of_another_replica_is_heard_of,

@@ -26,10 +26,13 @@ impl Proof {
     /// What is checked at each use: whether it is valid at this time and for the server asked for.
     ///
     /// # Errors
-    /// [`TokenError::Expired`] or [`TokenError::NotYetValid`].
-    pub fn check(&self, _server: &str, now: DateTime<Utc>) -> Result<(), TokenError> {
+    /// [`TokenError::Expired`], [`TokenError::NotYetValid`] or [`TokenError::Audience`].
+    pub fn check(&self, server: &str, now: DateTime<Utc>) -> Result<(), TokenError> {
         match self {
-            Self::Gateway(claims) => claims.check_time(now),
+            Self::Gateway(claims) => {
+                claims.check_server(server)?;
+                claims.check_time(now)
+            }
             Self::IdentityProvider(proof) => proof.check_time(now),
         }
     }
@@ -203,7 +206,12 @@ impl Snapshot {
     }
 
     fn admit_claims(&self, claims: &Claims) -> Result<Caller, NotAdmitted> {
-        if self.revoked.contains_key(&claims.jti) {
+        let grant = claims
+            .client
+            .as_ref()
+            .map(|client| TokenId::from_uuid(client.grant.as_uuid()));
+        let revoked = |id| self.revoked.contains_key(&id);
+        if revoked(claims.jti) || grant.is_some_and(revoked) {
             return Err(NotAdmitted::Revoked);
         }
         let teams = match claims.sub {

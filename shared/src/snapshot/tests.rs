@@ -21,6 +21,7 @@ fn claims(sub: Principal, clock: &Clock) -> Proof {
         iat: at,
         nbf: at,
         exp: at + 60,
+        client: None,
     })
 }
 

@@ -12,11 +12,20 @@ use warder_shared::token::LEEWAY_SECONDS;
 
 use super::FeedFailure;
 use super::state::{Entity, Loaded, distinct, entity};
-use crate::domain::{Change, Server, ServerAuth, Timeouts, TokenRecord, User, VirtualAccount};
+use crate::domain::oauth_grant::ACCESS_TOKEN_LIFETIME;
+use crate::domain::{
+    Change, OAuthGrant, Server, ServerAuth, Timeouts, TokenRecord, User, VirtualAccount,
+};
 use crate::service::keys::Keys;
 use crate::store::{
-    Tx, auth_overrides, collaborators, servers, teams, tokens, users, virtual_accounts,
+    Tx, auth_overrides, collaborators, oauth_grants, servers, teams, tokens, users,
+    virtual_accounts,
 };
+
+/// How long pods hear of a revoked grant: longer than an access token lives that a request under way may
+/// still have got.
+const REVOKED_GRANT_LIFETIME: TimeDelta =
+    TimeDelta::minutes(ACCESS_TOKEN_LIFETIME.num_minutes() + 5);
 
 /// Everything there is, as of a transaction.
 pub(super) async fn everything(tx: &mut Tx, keys: &Keys) -> Result<Vec<Loaded>, FeedFailure> {
@@ -31,6 +40,13 @@ pub(super) async fn everything(tx: &mut Tx, keys: &Keys) -> Result<Vec<Loaded>, 
             .await?
             .iter()
             .map(revoked_token),
+    );
+
+    loaded.extend(
+        oauth_grants::revoked_since(&mut *tx, now - REVOKED_GRANT_LIFETIME)
+            .await?
+            .iter()
+            .filter_map(revoked_grant),
     );
 
     let mut team_ids: HashMap<UserId, Vec<TeamId>> = HashMap::new();
@@ -94,6 +110,10 @@ async fn one(tx: &mut Tx, keys: &Keys, entity: Entity) -> Result<Loaded, FeedFai
                 .as_ref()
                 .map(revoked_token)
         }
+        Entity::RevokedGrant(id) => oauth_grants::find(&mut *tx, id)
+            .await?
+            .as_ref()
+            .and_then(revoked_grant),
         Entity::User(id) => match users::find(&mut *tx, id).await? {
             Some(found) => {
                 let team_ids = teams::of_user(&mut *tx, id).await?;
@@ -126,6 +146,18 @@ fn revoked_token(token: &TokenRecord) -> Loaded {
         expires_at: Some(proto::timestamp(token.expires_at)),
     };
     Loaded::Present(Entity::RevokedToken(token.id), Wire::RevokedToken(message))
+}
+
+/// As a token: pods look for the grant of a token where they look for the token.
+fn revoked_grant(grant: &OAuthGrant) -> Option<Loaded> {
+    let message = v1::RevokedToken {
+        jti: grant.id.to_string(),
+        expires_at: Some(proto::timestamp(grant.revoked_at? + REVOKED_GRANT_LIFETIME)),
+    };
+    Some(Loaded::Present(
+        Entity::RevokedGrant(grant.id),
+        Wire::RevokedToken(message),
+    ))
 }
 
 fn user(user: &User, team_ids: &[TeamId]) -> Loaded {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
-use warder_shared::id::{ServerId, TokenId, UserId, VirtualAccountId};
+use warder_shared::id::{GrantId, ServerId, TokenId, UserId, VirtualAccountId};
 use warder_shared::proto::v1::change::Change as Wire;
 use warder_shared::proto::{self, v1};
 use warder_shared::snapshot::Snapshot;
@@ -17,6 +17,7 @@ use crate::domain::Change;
 pub(super) enum Entity {
     Keys,
     RevokedToken(TokenId),
+    RevokedGrant(GrantId),
     User(UserId),
     VirtualAccount(VirtualAccountId),
     Server(ServerId),
@@ -136,6 +137,7 @@ pub(super) fn entity(change: Change) -> Result<Entity, v1::CredentialChanged> {
         Change::User(id) => Entity::User(id),
         Change::VirtualAccount(id) => Entity::VirtualAccount(id),
         Change::RevokedToken(id) => Entity::RevokedToken(id),
+        Change::RevokedGrant(id) => Entity::RevokedGrant(id),
         Change::Keys => Entity::Keys,
         Change::Credential(server, principal) => {
             return Err(v1::CredentialChanged {
@@ -162,7 +164,9 @@ fn message(item: &Loaded) -> Option<v1::Change> {
         Loaded::Gone(Entity::User(id)) => Wire::UserRemoved(id.to_string()),
         Loaded::Gone(Entity::VirtualAccount(id)) => Wire::VirtualAccountRemoved(id.to_string()),
         // A revocation goes with the token's expiry, which pods see by themselves.
-        Loaded::Gone(Entity::RevokedToken(_) | Entity::Keys) => return None,
+        Loaded::Gone(Entity::RevokedToken(_) | Entity::RevokedGrant(_) | Entity::Keys) => {
+            return None;
+        }
     };
     Some(v1::Change { change: Some(wire) })
 }
