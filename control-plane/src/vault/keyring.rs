@@ -167,7 +167,11 @@ impl Vault {
     /// When the database fails, or the ledger is not what was written last.
     pub async fn verify(&self) -> Result<Verification, VaultError> {
         let mut tx = self.0.store.begin_read().await?;
-        let view = self.view(&mut tx).await?;
+        let view = self.view(&mut tx).await.inspect_err(|error| {
+            if !matches!(error, VaultError::Store(_)) {
+                tracing::error!("security: {error}");
+            }
+        })?;
         let mut found = HashSet::new();
         let mut verification = Verification::default();
         for (binding, sealed) in places::every(&mut tx).await? {
