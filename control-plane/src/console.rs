@@ -18,9 +18,10 @@ mod home;
 mod tokens;
 mod connections;
 mod account;
+mod admin;
 
-/// Every page.
-pub(crate) fn routes() -> Router<Services> {
+/// Every page. Those of administrators are clients of `api`.
+pub(crate) fn routes(api: Router) -> Router<Services> {
     Router::new()
         .route("/", get(home::show))
         .route("/login", get(login::show).post(login::submit))
@@ -33,5 +34,6 @@ pub(crate) fn routes() -> Router<Services> {
         .route("/account", get(account::show))
         .route("/account/password", post(account::change_password))
         .route("/account/sessions/end", post(account::end_sessions))
+        .merge(admin::routes(api))
         .layer(from_fn(html::render))
 }

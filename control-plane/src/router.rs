@@ -29,13 +29,17 @@ pub fn build(services: Services, proxies: TrustedProxies) -> Router {
     let https = Https(services.public_url().starts_with("https:"));
     let (operations, description) = api::routes().split_for_parts();
     let description = Json(description::complete(description));
+    let in_process = operations
+        .clone()
+        .layer(DefaultBodyLimit::max(api::MAX_BODY))
+        .with_state(services.clone());
     operations
         .route(
             "/api/v1/openapi.json",
             get(async move || description.clone()),
         )
         .route("/.well-known/jwks.json", get(jwks))
-        .merge(console::routes())
+        .merge(console::routes(in_process))
         .route("/assets/style.css", get(html::style))
         .merge(oauth::routes())
         .fallback(unknown_path)

@@ -340,6 +340,18 @@ impl Problem {
 
     /// Each broken rule, or what went wrong.
     pub(crate) fn messages(&self) -> Vec<String> {
+        if let Some(lost) = &self.would_delete {
+            let headers = lost
+                .headers
+                .iter()
+                .map(|name| format!("the stored header {name}"));
+            let overrides = lost
+                .auth_overrides
+                .iter()
+                .map(|lost| format!("the values that {} entered", lost.subject));
+            let lost: Vec<_> = headers.chain(overrides).collect();
+            return vec![format!("This would delete: {}", lost.join(", "))];
+        }
         match self.errors.as_slice() {
             [] if self.detail.is_empty() => vec![self.title().to_owned()],
             [] => vec![self.detail.clone()],
@@ -350,6 +362,16 @@ impl Problem {
     /// Whether whoever sent the request can do something about it.
     pub(crate) fn is_theirs(&self) -> bool {
         self.status().is_client_error()
+    }
+
+    /// Whether it only needs to be confirmed.
+    pub(crate) fn asks_for_confirmation(&self) -> bool {
+        self.kind == Kind::ConfirmationRequired
+    }
+
+    /// Whether what was entered cannot be understood.
+    pub(crate) fn is_about_input(&self) -> bool {
+        matches!(self.kind, Kind::MalformedRequest | Kind::ValidationFailed)
     }
 
     /// The HTTP status.

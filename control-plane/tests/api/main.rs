@@ -21,3 +21,5 @@ mod bootstrap;
 mod sessions;
 mod sign_in;
 mod oauth;
+mod console;
+mod pages;
