@@ -127,6 +127,7 @@ mod tests {
             iat: 0,
             nbf: 0,
             exp: 0,
+            client: None,
         })
     }
 
