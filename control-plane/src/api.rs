@@ -13,7 +13,6 @@ pub(crate) mod body;
 mod call;
 mod conditional;
 mod duration;
-mod later;
 pub(crate) mod page;
 pub(crate) mod path;
 pub(crate) mod query;
@@ -26,6 +25,7 @@ pub mod teams;
 pub mod personal_access_tokens;
 pub mod virtual_accounts;
 pub mod virtual_account_tokens;
+pub mod identity_providers;
 pub mod servers;
 pub mod collaborators;
 pub mod auth_overrides;
@@ -67,6 +67,12 @@ pub(crate) fn routes() -> OpenApiRouter<Services> {
         .routes(routes!(
             virtual_account_tokens::get,
             virtual_account_tokens::delete
+        ))
+        .routes(routes!(identity_providers::list))
+        .routes(routes!(
+            identity_providers::get,
+            identity_providers::put,
+            identity_providers::delete
         ))
         .routes(routes!(servers::list))
         .routes(routes!(servers::get, servers::put, servers::delete))

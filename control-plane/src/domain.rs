@@ -7,6 +7,7 @@ pub mod user;
 pub mod team;
 pub mod virtual_account;
 pub mod token;
+pub mod identity_provider;
 pub mod server;
 pub mod server_auth;
 pub mod header_template;
@@ -30,6 +31,10 @@ pub use change::Change;
 pub use collaborator::Collaborator;
 pub use email::Email;
 pub use header_template::HeaderTemplate;
+pub use identity_provider::{
+    ClaimMapping, IdentityProvider, Login, MappingTarget, People, ProviderConfiguration,
+    ProviderKeys, ProviderMetadata, Provisioning, ResolveTo, UserIdentity,
+};
 pub use keys::{SessionKeyRecord, SigningKeyRecord};
 pub use oauth_client::{KnownBy, OAuthClient, RegisteredClient};
 pub use oauth_grant::{AuthorizationCode, OAuthGrant};

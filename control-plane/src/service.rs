@@ -19,6 +19,7 @@ pub mod issued;
 pub mod personal_access_tokens;
 pub mod virtual_accounts;
 pub mod virtual_account_tokens;
+pub mod identity_providers;
 pub mod servers;
 pub mod collaborators;
 pub mod overrides;

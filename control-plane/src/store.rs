@@ -36,6 +36,10 @@ pub mod sign_in_attempts;
 pub mod oauth_clients;
 pub mod oauth_grants;
 pub mod oauth_codes;
+pub mod identity_providers;
+pub mod identity_provider_keys;
+pub mod identity_provider_mappings;
+pub mod user_identities;
 
 pub use db::Store;
 pub use error::StoreError;

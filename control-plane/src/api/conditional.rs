@@ -71,33 +71,44 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Prob
 pub struct Tagged<T> {
     status: StatusCode,
     value: T,
+    fingerprint: Fingerprint,
 }
 
-impl<T> Tagged<T> {
+impl<T: Serialize> Tagged<T> {
     /// What is there now.
-    pub const fn current(value: T) -> Self {
+    pub fn current(value: T) -> Self {
         Self {
             status: StatusCode::OK,
+            fingerprint: Fingerprint::of(&value),
             value,
         }
     }
 
     /// What was written: 201 when it is new, else 200.
-    pub const fn written(created: bool, value: T) -> Self {
+    pub fn written(created: bool, value: T) -> Self {
+        let status = if created {
+            StatusCode::CREATED
+        } else {
+            StatusCode::OK
+        };
         Self {
-            status: if created {
-                StatusCode::CREATED
-            } else {
-                StatusCode::OK
-            },
-            value,
+            status,
+            ..Self::current(value)
+        }
+    }
+
+    /// The same with another tag: the value shows more than what can be written.
+    pub fn tagged(self, fingerprint: Fingerprint) -> Self {
+        Self {
+            fingerprint,
+            ..self
         }
     }
 }
 
 impl<T: Serialize> IntoResponse for Tagged<T> {
     fn into_response(self) -> Response {
-        let tag = HeaderValue::from_str(&Fingerprint::of(&self.value).entity_tag());
+        let tag = HeaderValue::from_str(&self.fingerprint.entity_tag());
         let mut response = (self.status, Json(self.value)).into_response();
         if let Ok(tag) = tag {
             response.headers_mut().insert(header::ETAG, tag);

@@ -24,7 +24,7 @@ pub struct Problem {
     kind: Kind,
     detail: String,
     errors: Vec<Violation>,
-    would_delete: Option<Consequences>,
+    would_delete: Option<Box<Consequences>>,
     /// Logged, never sent.
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -50,7 +50,7 @@ pub enum Kind {
     AlreadyExists,
     /// The request would leave nobody who can administrate.
     LastAdministrator,
-    /// The request would delete stored credentials; `would_delete` names them.
+    /// The request would delete something stored; `would_delete` names it.
     ConfirmationRequired,
     /// `If-Match` or `If-None-Match` does not hold.
     PreconditionFailed,
@@ -117,7 +117,7 @@ impl Kind {
             Self::ConfirmationRequired => (
                 StatusCode::CONFLICT,
                 "urn:warder:problem:confirmation-required",
-                "Stored credentials would be deleted",
+                "Something stored would be deleted",
             ),
             Self::PreconditionFailed => (
                 StatusCode::PRECONDITION_FAILED,
@@ -170,7 +170,7 @@ pub struct ProblemBody {
     /// The same as in the `X-Request-Id` header.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
-    /// Each broken rule, for `validation-failed` and `unsupported`.
+    /// Each broken rule, for `validation-failed` and `unsupported`; for `already-exists` what is taken.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Violation>,
     /// What `?confirm=true` would delete, for `confirmation-required`.
@@ -255,12 +255,16 @@ impl From<Failure> for Problem {
             },
             Failure::NotFound { .. } => Self::new(Kind::NotFound, failure.to_string()),
             Failure::AlreadyExists { .. } => Self::new(Kind::AlreadyExists, failure.to_string()),
+            Failure::Taken(violation) => Self {
+                errors: vec![violation.clone()],
+                ..Self::new(Kind::AlreadyExists, violation.to_string())
+            },
             Failure::LastAdministrator => Self::new(Kind::LastAdministrator, failure.to_string()),
             Failure::PreconditionFailed => Self::new(Kind::PreconditionFailed, failure.to_string()),
             Failure::ConfirmationRequired(consequences) => {
-                let detail = "Stored credentials no longer fit; repeat the request with ?confirm=true to delete them";
+                let detail = "What is stored no longer fits; repeat the request with ?confirm=true to delete it";
                 Self {
-                    would_delete: Some(consequences),
+                    would_delete: Some(Box::new(consequences)),
                     ..Self::new(Kind::ConfirmationRequired, detail)
                 }
             }
@@ -409,7 +413,7 @@ impl Problem {
             detail: self.detail.clone(),
             request_id,
             errors: self.errors.clone(),
-            would_delete: self.would_delete.clone(),
+            would_delete: self.would_delete.as_deref().cloned(),
         }
     }
 }

@@ -29,12 +29,12 @@ pub struct PageParams {
     pub cursor: Option<String>,
 }
 
-/// Whether stored credentials may be deleted.
+/// Whether what is stored may be deleted.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ConfirmParams {
-    /// `true`: delete the stored credentials that no longer fit, instead of answering 409.
+    /// `true`: delete what is stored and no longer fits, instead of answering 409.
     #[serde(default)]
     pub confirm: bool,
 }

@@ -1,7 +1,7 @@
 //! `/teams`: groups of users.
 
 use axum::{Json, http::StatusCode};
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
         body::Body,
         call::Call,
         conditional::{ConditionParams, Conditions, Tagged},
-        later,
+        identity_providers::MappingRequest,
         page::Listing,
         path::Path,
         problem::Problem,
@@ -30,8 +30,9 @@ pub struct PutTeam {
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     members: Vec<Email>,
-    #[schema(ignore)]
-    identity_provider_mapping: Option<Vec<IgnoredAny>>,
+    /// Groups of identity providers whose people are members too, all of them.
+    #[serde(default)]
+    identity_provider_mapping: Vec<MappingRequest>,
 }
 
 /// Lists teams by name.
@@ -61,7 +62,7 @@ pub async fn get(
     ))
 }
 
-/// Creates a team, or replaces its display name and members.
+/// Creates a team, or replaces its display name, members and mapped groups.
 #[utoipa::path(put, path = "/teams/{name}", operation_id = "put_team", tag = "teams",
     params(("name" = String, Path, description = "Name of the team"), ConditionParams), request_body = PutTeam,
     responses((status = 200, body = TeamView), (status = 201, body = TeamView)))]
@@ -73,10 +74,10 @@ pub async fn put(
     Body(body): Body<PutTeam>,
 ) -> Result<Tagged<TeamView>, Problem> {
     let permit = authorize::administrator(&caller)?;
-    later::identity_provider_mapping(body.identity_provider_mapping.as_deref())?;
     let input = TeamInput {
         display_name: body.display_name,
         members: body.members,
+        identity_provider_mapping: MappingRequest::inputs(body.identity_provider_mapping),
     };
     let (created, team) = teams::put(&services, &permit, &name, input, &precondition).await?;
     Ok(Tagged::written(created, team))

@@ -1,7 +1,7 @@
 //! `/virtual-accounts`: accounts without a person behind them.
 
 use axum::{Json, http::StatusCode};
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 use utoipa::ToSchema;
 use warder_shared::{name::Name, policy::Role};
 
@@ -10,7 +10,7 @@ use crate::{
         body::Body,
         call::Call,
         conditional::{ConditionParams, Conditions, Tagged},
-        later,
+        identity_providers::MappingRequest,
         page::Listing,
         path::Path,
         problem::Problem,
@@ -33,8 +33,9 @@ pub struct PutVirtualAccount {
     /// What it may use, all of it: the same entries as the servers' `collaborators`, seen from this
     /// side. Absent: unchanged.
     permissions: Option<Vec<PermissionRequest>>,
-    #[schema(ignore)]
-    identity_provider_mapping: Option<Vec<IgnoredAny>>,
+    /// Values of identity providers' claims that stand for it, all of them.
+    #[serde(default)]
+    identity_provider_mapping: Vec<MappingRequest>,
 }
 
 /// What a virtual account may do with one server.
@@ -81,7 +82,7 @@ pub async fn get(
     ))
 }
 
-/// Creates a virtual account, or replaces its description and permissions.
+/// Creates a virtual account, or replaces its description, permissions and mapped values.
 #[utoipa::path(put, path = "/virtual-accounts/{name}", operation_id = "put_virtual_account", tag = "virtual accounts",
     params(("name" = String, Path, description = "Name of the account"), ConditionParams), request_body = PutVirtualAccount,
     responses((status = 200, body = AccountView), (status = 201, body = AccountView)))]
@@ -93,13 +94,13 @@ pub async fn put(
     Body(body): Body<PutVirtualAccount>,
 ) -> Result<Tagged<AccountView>, Problem> {
     let permit = authorize::administrator(&caller)?;
-    later::identity_provider_mapping(body.identity_provider_mapping.as_deref())?;
     let permissions = body
         .permissions
         .map(|list| list.into_iter().map(PermissionRequest::into).collect());
     let input = AccountInput {
         description: body.description,
         permissions,
+        identity_provider_mapping: MappingRequest::inputs(body.identity_provider_mapping),
     };
     let (created, account) = accounts::put(&services, &permit, &name, input, &precondition).await?;
     Ok(Tagged::written(created, account))

@@ -160,6 +160,8 @@ pub enum ObjectKind {
     SessionKey,
     /// A pod.
     Node,
+    /// An identity provider.
+    IdentityProvider,
     /// A person who signed in, in one browser.
     Session,
     /// The vault as a whole.
@@ -178,6 +180,7 @@ words!(ObjectKind, "object kind", {
     SigningKey => "signing-key",
     SessionKey => "session-key",
     Node => "node",
+    IdentityProvider => "identity-provider",
     Session => "session",
     Vault => "vault",
 });

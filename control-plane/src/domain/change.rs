@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use warder_shared::id::{GrantId, ServerId, TokenId, UserId, VirtualAccountId};
+use warder_shared::id::{
+    GrantId, IdentityProviderId, ServerId, TeamId, TokenId, UserId, VirtualAccountId,
+};
 use warder_shared::principal::Principal;
 
 use super::words;
@@ -14,10 +16,14 @@ use super::words;
 pub enum Change {
     /// A server, its collaborators or its secrets were made, changed or removed.
     Server(ServerId),
-    /// A user was made, disabled, removed, or joined or left a team.
+    /// A user was made, disabled, removed, introduced by an identity provider, or joined or left a team.
     User(UserId),
-    /// A virtual account was made or removed.
+    /// A virtual account was made or removed, or values of claims were mapped to it.
     VirtualAccount(VirtualAccountId),
+    /// Values of claims were mapped to a team.
+    Team(TeamId),
+    /// An identity provider was made, changed or removed, or has other keys.
+    IdentityProvider(IdentityProviderId),
     /// A token was revoked.
     RevokedToken(TokenId),
     /// What a user granted to an OAuth client was revoked.
@@ -36,6 +42,8 @@ impl Change {
             Self::Server(_) => ChangeKind::Server,
             Self::User(_) => ChangeKind::User,
             Self::VirtualAccount(_) => ChangeKind::VirtualAccount,
+            Self::Team(_) => ChangeKind::Team,
+            Self::IdentityProvider(_) => ChangeKind::IdentityProvider,
             Self::RevokedToken(_) => ChangeKind::RevokedToken,
             Self::RevokedGrant(_) => ChangeKind::RevokedGrant,
             Self::Keys => ChangeKind::Keys,
@@ -50,6 +58,8 @@ impl Change {
             Self::Server(id) => id.to_string(),
             Self::User(id) => id.to_string(),
             Self::VirtualAccount(id) => id.to_string(),
+            Self::Team(id) => id.to_string(),
+            Self::IdentityProvider(id) => id.to_string(),
             Self::RevokedToken(id) => id.to_string(),
             Self::RevokedGrant(id) => id.to_string(),
             Self::Keys => String::new(),
@@ -65,6 +75,8 @@ impl Change {
             ChangeKind::Server => Self::Server(parse(entity_id)?),
             ChangeKind::User => Self::User(parse(entity_id)?),
             ChangeKind::VirtualAccount => Self::VirtualAccount(parse(entity_id)?),
+            ChangeKind::Team => Self::Team(parse(entity_id)?),
+            ChangeKind::IdentityProvider => Self::IdentityProvider(parse(entity_id)?),
             ChangeKind::RevokedToken => Self::RevokedToken(parse(entity_id)?),
             ChangeKind::RevokedGrant => Self::RevokedGrant(parse(entity_id)?),
             ChangeKind::Keys => Self::Keys,
@@ -91,6 +103,10 @@ pub enum ChangeKind {
     User,
     /// [`Change::VirtualAccount`].
     VirtualAccount,
+    /// [`Change::Team`].
+    Team,
+    /// [`Change::IdentityProvider`].
+    IdentityProvider,
     /// [`Change::RevokedToken`].
     RevokedToken,
     /// [`Change::RevokedGrant`].
@@ -105,6 +121,8 @@ words!(ChangeKind, "change kind", {
     Server => "server",
     User => "user",
     VirtualAccount => "virtual_account",
+    Team => "team",
+    IdentityProvider => "identity_provider",
     RevokedToken => "revoked_token",
     RevokedGrant => "revoked_grant",
     Keys => "keys",
@@ -130,6 +148,8 @@ mod tests {
             Change::Server(server),
             Change::User(user),
             Change::VirtualAccount(VirtualAccountId::from_uuid(id)),
+            Change::Team(TeamId::from_uuid(id)),
+            Change::IdentityProvider(IdentityProviderId::from_uuid(id)),
             Change::RevokedToken(TokenId::from_uuid(id)),
             Change::RevokedGrant(GrantId::from_uuid(id)),
             Change::Keys,

@@ -28,14 +28,17 @@ pub enum Failure {
         /// The kind of thing, in words.
         what: &'static str,
     },
+    /// Something else has what the input wants for itself.
+    #[error("{0}")]
+    Taken(Violation),
     /// Nobody would be left who can administrate.
     #[error("at least one active user must keep the role admin")]
     LastAdministrator,
     /// The caller had another state in mind.
     #[error("the resource is not in the state that the request expects")]
     PreconditionFailed,
-    /// Stored credentials would be deleted, and nobody said that they may be.
-    #[error("stored credentials would be deleted")]
+    /// Something stored would be deleted, and nobody said that it may be.
+    #[error("something stored would be deleted")]
     ConfirmationRequired(Consequences),
     /// The machine has more to do than it can take; the same request may work later.
     #[error("too much to do now")]
@@ -134,6 +137,9 @@ pub struct Consequences {
     pub headers: Vec<String>,
     /// Auth overrides that no longer fit.
     pub auth_overrides: Vec<LostOverride>,
+    /// How many people of an identity provider would not be known any more: they are introduced anew.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub user_identities: u64,
 }
 
 /// An auth override that no longer fits.
@@ -149,8 +155,12 @@ impl Consequences {
     /// Whether nothing would be deleted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.headers.is_empty() && self.auth_overrides.is_empty()
+        self.headers.is_empty() && self.auth_overrides.is_empty() && self.user_identities == 0
     }
+}
+
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl From<StoreError> for Failure {

@@ -7,6 +7,7 @@
 //! **Invariant:** whoever has applied everything that was sent with a version knows the state of the
 //! database at that version, or a newer one.
 
+mod directory;
 mod load;
 mod metrics;
 mod state;

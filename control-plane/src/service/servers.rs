@@ -27,7 +27,7 @@ mod consequences;
 pub use input::{AuthInput, HeaderValues, ServerInput};
 pub use view::{AuthSchema, AuthView, HeaderAuthView, Hidden, ServerView, TlsView};
 
-pub(crate) use input::check_patterns;
+pub(crate) use input::{check_patterns, check_url};
 
 use input::Checked;
 use secrets::Secrets;

@@ -8,8 +8,12 @@ use warder_shared::{id::TeamId, name::Name, principal::Subject};
 
 use crate::{
     authorize::{Permit, Tenant},
-    domain::{AuditEvent, Email, ObjectKind, Page, PageRequest, Team},
-    service::{Failure, Precondition, Services, Violations, text},
+    domain::{AuditEvent, Email, MappingTarget, ObjectKind, Page, PageRequest, Team},
+    service::{
+        Failure, Precondition, Services, Violations,
+        identity_providers::mapping::{self, MappingInput, MappingView},
+        text,
+    },
     store::{Tx, audit_events, collaborators, teams, users},
 };
 
@@ -25,9 +29,11 @@ pub struct TeamView {
     pub name: Name,
     /// Name shown to people.
     pub display_name: String,
-    /// Addresses of its members, sorted.
+    /// Addresses of its members, sorted: those that somebody put here.
     #[schema(value_type = Vec<String>)]
     pub members: Vec<Email>,
+    /// Groups of identity providers whose people are members too.
+    pub identity_provider_mapping: Vec<MappingView>,
     /// When the team was made.
     pub created_at: DateTime<Utc>,
     /// When a field or the membership last changed.
@@ -41,6 +47,8 @@ pub struct TeamInput {
     pub display_name: Option<String>,
     /// Addresses of its members.
     pub members: Vec<Email>,
+    /// Groups of identity providers whose people are members too.
+    pub identity_provider_mapping: Vec<MappingInput>,
 }
 
 /// Teams by name.
@@ -118,9 +126,11 @@ pub async fn put(
     if before.is_none() {
         teams::insert(&mut tx, &team).await?;
     }
-    let membership_changed = teams::replace_members(&mut tx, team.id, &members).await?;
+    teams::replace_members(&mut tx, team.id, &members).await?;
+    let target = MappingTarget::Team(team.id);
+    mapping::replace(&mut tx, target, &input.identity_provider_mapping).await?;
     if let Some(before) = before.as_ref() {
-        if !membership_changed && before.display_name == team.display_name {
+        if view(&mut tx, team.clone()).await? == *before {
             return Ok((false, before.clone()));
         }
         team.updated_at = now;
@@ -133,13 +143,16 @@ pub async fn put(
         "team.update"
     };
     let record = permit.record(tx.clock(), action, ObjectKind::Team, after.name.as_str());
-    let detail = json!({ "members": after.members });
+    let detail = json!({
+        "members": after.members,
+        "identity_provider_mapping": after.identity_provider_mapping,
+    });
     audit_events::insert(&mut tx, &AuditEvent { detail, ..record }).await?;
     tx.commit().await?;
     Ok((before.is_none(), after))
 }
 
-/// Deletes a team with its collaborator entries.
+/// Deletes a team with its collaborator entries and mapped groups.
 ///
 /// # Errors
 /// [`Failure::NotFound`] or [`Failure::PreconditionFailed`].
@@ -154,6 +167,7 @@ pub async fn delete(
     let before = view(&mut tx, team).await?;
     precondition.check(Some(&before))?;
     collaborators::delete_of_subject(&mut tx, Subject::Team(before.id)).await?;
+    mapping::replace(&mut tx, MappingTarget::Team(before.id), &[]).await?;
     teams::delete(&mut tx, before.id).await?;
     let record = permit.record(
         tx.clock(),
@@ -176,12 +190,14 @@ async fn find(tx: &mut Tx, name: &str) -> Result<Option<Team>, Failure> {
 }
 
 async fn view(tx: &mut Tx, team: Team) -> Result<TeamView, Failure> {
-    let members = teams::members(tx, team.id).await?;
+    let members = teams::members(&mut *tx, team.id).await?;
+    let identity_provider_mapping = mapping::of_target(tx, MappingTarget::Team(team.id)).await?;
     Ok(TeamView {
         id: team.id,
         name: team.name,
         display_name: team.display_name,
         members: members.into_iter().map(|user| user.email).collect(),
+        identity_provider_mapping,
         created_at: team.created_at,
         updated_at: team.updated_at,
     })

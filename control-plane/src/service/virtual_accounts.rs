@@ -15,8 +15,15 @@ use warder_shared::{
 
 use crate::{
     authorize::{Permit, Tenant},
-    domain::{AuditEvent, Collaborator, ObjectKind, Page, PageRequest, VirtualAccount},
-    service::{Failure, Precondition, Services, Violations, servers::check_patterns, text},
+    domain::{
+        AuditEvent, Collaborator, MappingTarget, ObjectKind, Page, PageRequest, VirtualAccount,
+    },
+    service::{
+        Failure, Precondition, Services, Violations,
+        identity_providers::mapping::{self, MappingInput, MappingView},
+        servers::check_patterns,
+        text,
+    },
     store::{Tx, audit_events, auth_overrides, collaborators, servers, tokens, virtual_accounts},
 };
 
@@ -34,6 +41,8 @@ pub struct AccountView {
     pub description: String,
     /// What it may use, by server.
     pub permissions: Vec<PermissionView>,
+    /// Values of identity providers' claims that stand for it.
+    pub identity_provider_mapping: Vec<MappingView>,
     /// When the account was made.
     pub created_at: DateTime<Utc>,
     /// When its description or permissions were last changed here.
@@ -65,6 +74,8 @@ pub struct AccountInput {
     pub description: String,
     /// What it may use; `None`: unchanged.
     pub permissions: Option<Vec<PermissionInput>>,
+    /// Values of identity providers' claims that stand for it.
+    pub identity_provider_mapping: Vec<MappingInput>,
 }
 
 /// What a virtual account may do with one server, as entered.
@@ -118,7 +129,8 @@ pub async fn get(
 /// Creates a virtual account or replaces its state; whether it is new.
 ///
 /// # Errors
-/// [`Failure::Invalid`] or [`Failure::PreconditionFailed`].
+/// [`Failure::Invalid`], [`Failure::PreconditionFailed`], or [`Failure::Taken`] when a value stands for
+/// another account.
 pub async fn put(
     services: &Services,
     permit: &Permit<Tenant>,
@@ -155,6 +167,8 @@ pub async fn put(
         let rules = resolve(&mut tx, subject, permissions).await?;
         collaborators::replace_of_subject(&mut tx, subject, &rules).await?;
     }
+    let target = MappingTarget::VirtualAccount(account.id);
+    mapping::replace(&mut tx, target, &input.identity_provider_mapping).await?;
     if let Some(before) = &before {
         if view(&mut tx, account.clone()).await? == *before {
             return Ok((false, before.clone()));
@@ -174,7 +188,10 @@ pub async fn put(
         ObjectKind::VirtualAccount,
         after.name.as_str(),
     );
-    let detail = json!({ "permissions": after.permissions });
+    let detail = json!({
+        "permissions": after.permissions,
+        "identity_provider_mapping": after.identity_provider_mapping,
+    });
     audit_events::insert(&mut tx, &AuditEvent { detail, ..record }).await?;
     tx.commit().await?;
     Ok((before.is_none(), after))
@@ -198,6 +215,7 @@ pub async fn delete(
     collaborators::delete_of_subject(&mut tx, Subject::from(principal)).await?;
     auth_overrides::delete_of_subject(&mut tx, principal).await?;
     services.vault.settle(&mut tx).await?;
+    mapping::replace(&mut tx, MappingTarget::VirtualAccount(before.id), &[]).await?;
     let revoked = tokens::revoke_of_owner(&mut tx, principal).await?;
     virtual_accounts::delete(&mut tx, before.id).await?;
     let record = permit.record(
@@ -242,11 +260,14 @@ async fn view(tx: &mut Tx, account: VirtualAccount) -> Result<AccountView, Failu
         }
     }
     permissions.sort_by(|one, other| one.server.cmp(&other.server));
+    let identity_provider_mapping =
+        mapping::of_target(tx, MappingTarget::VirtualAccount(account.id)).await?;
     Ok(AccountView {
         id: account.id,
         name: account.name,
         description: account.description,
         permissions,
+        identity_provider_mapping,
         created_at: account.created_at,
         updated_at: account.updated_at,
     })

@@ -69,3 +69,23 @@ pub struct Timeouts {
     /// Longest silence inside a response body or stream: at most a day.
     idle_ms: Option<u32>,
 }
+
+/// What a person of an identity provider is known by when they come for the first time.
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentifyBy {
+    /// The address that the provider vouches for: links to the user who has it.
+    Email,
+    /// Provider and `sub`: a user of their own.
+    Subject,
+}
+
+/// What happens to a person of an identity provider who has no user yet.
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Provisioning {
+    /// They get one.
+    Jit,
+    /// They are refused until an administrator made one.
+    InviteOnly,
+}

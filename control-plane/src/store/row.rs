@@ -89,6 +89,31 @@ impl Row {
             .map(|value| serde_json::from_value(value.0).map_err(|error| corrupt(column, error)))
             .transpose()
     }
+
+    /// A sealed value from its three columns, which are NULL together.
+    pub(super) fn sealed(
+        &self,
+        bytes: &'static str,
+        origin: &'static str,
+        revision: &'static str,
+    ) -> Result<Option<Sealed>> {
+        match (
+            self.optional(bytes)?,
+            self.optional(origin)?,
+            self.optional(revision)?,
+        ) {
+            (None, None, None) => Ok(None),
+            (Some(bytes), Some(origin), Some(revision)) => Ok(Some(Sealed {
+                bytes,
+                origin,
+                revision,
+            })),
+            _ => Err(corrupt(
+                bytes,
+                "a sealed value without its origin or revision",
+            )),
+        }
+    }
 }
 
 /// A sealed value as it is stored: what the vault made, and the two facts that it is bound to besides

@@ -20,6 +20,7 @@ pub struct DroppedSeal {
 pub(super) const SERVER_AUTH: &str = "mcp_servers.auth_secret";
 pub(super) const SERVER_HEADERS: &str = "mcp_servers.additional_headers";
 pub(super) const AUTH_OVERRIDE: &str = "auth_overrides.secret";
+pub(super) const CLIENT_SECRET: &str = "identity_providers.client_secret";
 pub(super) const SIGNING_KEY: &str = "signing_keys.private_key";
 pub(super) const SESSION_KEY: &str = "session_keys.key";
 
@@ -44,6 +45,10 @@ pub async fn replace(tx: &mut Tx, place: &str, row: &str, sealed: &[u8]) -> Resu
         ),
         AUTH_OVERRIDE => (
             "UPDATE auth_overrides SET secret = $2 WHERE id = $1",
+            uuid()?.into(),
+        ),
+        CLIENT_SECRET => (
+            "UPDATE identity_providers SET client_secret = $2 WHERE id = $1",
             uuid()?.into(),
         ),
         SIGNING_KEY => (

@@ -6,7 +6,7 @@ use warder_shared::principal::Principal;
 
 use super::Result;
 use super::query::{Conn, Value, values_of};
-use super::row::{FromRow, Row, Sealed, corrupt};
+use super::row::{FromRow, Row, Sealed};
 use super::sealed::{SERVER_AUTH, SERVER_HEADERS};
 use super::subject::principal_columns;
 use super::tx::Tx;
@@ -173,7 +173,7 @@ pub async fn list_visible(
           (subject_kind = $2 AND subject_id = $3) \
           OR ($2 = 'user' AND subject_kind = 'everyone') \
           OR ($2 = 'user' AND subject_kind = 'team' AND subject_id IN \
-            (SELECT team_id FROM team_members WHERE user_id = $3))\
+            (SELECT team_id FROM user_teams WHERE user_id = $3))\
         ) ORDER BY name LIMIT $4";
     let after = request.after.as_ref().map_or("", ServerName::as_str);
     let (kind, id) = principal_columns(principal);
@@ -304,25 +304,9 @@ impl FromRow for SecretsOf {
 
 impl FromRow for ServerSecrets {
     fn from_row(row: &Row) -> Result<Self> {
-        let sealed = |bytes: &'static str, origin: &'static str, revision: &'static str| match (
-            row.optional(bytes)?,
-            row.optional(origin)?,
-            row.optional(revision)?,
-        ) {
-            (None, None, None) => Ok(None),
-            (Some(bytes), Some(origin), Some(revision)) => Ok(Some(Sealed {
-                bytes,
-                origin,
-                revision,
-            })),
-            _ => Err(corrupt(
-                bytes,
-                "a sealed value without its origin or revision",
-            )),
-        };
         Ok(Self {
-            auth: sealed("auth_secret", "auth_secret_origin", "auth_secret_revision")?,
-            additional_headers: sealed(
+            auth: row.sealed("auth_secret", "auth_secret_origin", "auth_secret_revision")?,
+            additional_headers: row.sealed(
                 "additional_headers",
                 "additional_headers_origin",
                 "additional_headers_revision",

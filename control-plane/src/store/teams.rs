@@ -51,8 +51,9 @@ pub async fn update(tx: &mut Tx, team: &Team) -> Result<bool> {
     Ok(Conn::from(tx).execute(SQL, values).await? > 0)
 }
 
-/// Removes a team and its memberships; whether there was one. Rules that name it are the caller's to
-/// remove: [`super::collaborators::delete_of_subject`].
+/// Removes a team and its memberships; whether there was one. Rules and claims that name it are the
+/// caller's to remove: [`super::collaborators::delete_of_subject`],
+/// [`super::identity_provider_mappings::replace`].
 ///
 /// # Errors
 /// When the database fails.
@@ -107,7 +108,7 @@ pub async fn list(
     Ok(Page::cut(teams, request, |team: &Team| team.name.clone()))
 }
 
-/// The members of a team, by email.
+/// The users that somebody put in a team, by email.
 ///
 /// # Errors
 /// When the database fails.
@@ -118,18 +119,18 @@ pub async fn members(conn: impl Into<Conn<'_>>, id: TeamId) -> Result<Vec<User>>
     conn.into().fetch_all(SQL, values_of![id.as_uuid()]).await
 }
 
-/// The teams of a user, by name.
+/// The teams of a user, by name: those that somebody put them in, and those that identity providers did.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn of_user(conn: impl Into<Conn<'_>>, id: UserId) -> Result<Vec<Team>> {
     const SQL: &str = "SELECT teams.id, name, display_name, created_at, updated_at \
-                       FROM teams JOIN team_members ON team_members.team_id = teams.id \
-                       WHERE team_members.user_id = $1 ORDER BY name";
+                       FROM teams JOIN user_teams ON user_teams.team_id = teams.id \
+                       WHERE user_teams.user_id = $1 ORDER BY name";
     conn.into().fetch_all(SQL, values_of![id.as_uuid()]).await
 }
 
-/// Every membership, in no particular order.
+/// Every membership that somebody made, in no particular order.
 ///
 /// # Errors
 /// When the database fails.
@@ -138,7 +139,16 @@ pub async fn all_memberships(conn: impl Into<Conn<'_>>) -> Result<Vec<Membership
     conn.into().fetch_all(SQL, Vec::new()).await
 }
 
-/// Makes exactly these users the members of a team; whether anybody came or went.
+/// The memberships of a user that somebody made, in no particular order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn memberships_of_user(conn: impl Into<Conn<'_>>, id: UserId) -> Result<Vec<Membership>> {
+    const SQL: &str = "SELECT team_id, user_id FROM team_members WHERE user_id = $1";
+    conn.into().fetch_all(SQL, values_of![id.as_uuid()]).await
+}
+
+/// Makes exactly these users the members of a team that somebody put there; whether anybody came or went.
 ///
 /// # Errors
 /// [`super::StoreError::MissingReference`] when the team or a user does not exist.

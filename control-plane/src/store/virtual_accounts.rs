@@ -41,9 +41,10 @@ pub async fn update(tx: &mut Tx, account: &VirtualAccount) -> Result<bool> {
     Ok(Conn::from(tx).execute(SQL, values).await? > 0)
 }
 
-/// Removes a virtual account; whether there was one. Rules, overrides and tokens are the caller's to
-/// remove: [`super::collaborators::delete_of_subject`],
-/// [`super::auth_overrides::delete_of_subject`], [`super::tokens::revoke_of_owner`].
+/// Removes a virtual account; whether there was one. Rules, overrides, tokens and claims are the
+/// caller's to remove: [`super::collaborators::delete_of_subject`],
+/// [`super::auth_overrides::delete_of_subject`], [`super::tokens::revoke_of_owner`],
+/// [`super::identity_provider_mappings::replace`].
 ///
 /// # Errors
 /// When the database fails.

@@ -1,6 +1,6 @@
 //! What a sealed value is bound to.
 
-use warder_shared::id::{GrantId, OverrideId, ServerId, UserId};
+use warder_shared::id::{GrantId, IdentityProviderId, OverrideId, ServerId, UserId};
 use warder_shared::principal::Principal;
 
 /// The place, owner, destination and age of a sealed value. It opens with exactly the binding that it
@@ -76,6 +76,23 @@ impl Binding {
             owner: Principal::User(user).to_string(),
             origin: String::new(),
             revision: 1,
+        }
+    }
+
+    /// The secret of our client at an identity provider.
+    #[must_use]
+    pub fn identity_provider_client_secret(
+        provider: IdentityProviderId,
+        origin: &str,
+        revision: i64,
+    ) -> Self {
+        Self {
+            table: "identity_providers",
+            column: "client_secret",
+            row: provider.to_string(),
+            owner: format!("identity-provider:{provider}"),
+            origin: origin.to_owned(),
+            revision,
         }
     }
 

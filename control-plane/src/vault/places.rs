@@ -5,13 +5,16 @@
 //! `Tx::drop_seal`.
 
 use super::Binding;
-use crate::store::{Result, Tx, auth_overrides, servers, session_keys, signing_keys};
+use crate::store::{
+    Result, Tx, auth_overrides, identity_providers, servers, session_keys, signing_keys,
+};
 
 /// Tables and columns.
 pub(super) const PLACES: &[(&str, &str)] = &[
     ("mcp_servers", "auth_secret"),
     ("mcp_servers", "additional_headers"),
     ("auth_overrides", "secret"),
+    ("identity_providers", "client_secret"),
     ("signing_keys", "private_key"),
     ("session_keys", "key"),
 ];
@@ -34,6 +37,10 @@ pub(super) async fn every(tx: &mut Tx) -> Result<Vec<(Binding, Vec<u8>)>> {
         let (id, server, subject) = (record.id, record.server_id, record.subject);
         let binding = Binding::auth_override(id, server, subject, &record.origin, record.revision);
         values.push((binding, item.sealed_values));
+    }
+    for (id, sealed) in identity_providers::all_client_secrets(&mut *tx).await? {
+        let binding = Binding::identity_provider_client_secret(id, &sealed.origin, sealed.revision);
+        values.push((binding, sealed.bytes));
     }
     for (kid, sealed) in signing_keys::all_sealed(&mut *tx).await? {
         values.push((Binding::signing_key(&kid), sealed));

@@ -11,6 +11,7 @@ mod users;
 mod teams;
 mod tokens;
 mod virtual_accounts;
+mod identity_providers;
 mod servers;
 mod moves;
 mod collaborators;

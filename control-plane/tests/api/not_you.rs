@@ -39,6 +39,14 @@ impl Cast {
             .put(&scene.ada, "/teams/dev", json!({}))
             .await
             .expect(201);
+        scene
+            .put(
+                &scene.ada,
+                "/identity-providers/okta",
+                provider_body("https://idp.invalid"),
+            )
+            .await
+            .expect(201);
         let fields = json!({
             "auth": {"type": "header", "level": "individual", "headers": {"Authorization": "Bearer {{KEY}}"}},
             "collaborators": [
@@ -110,6 +118,13 @@ impl Cast {
             ("create_virtual_account_token", ("", json!({}))),
             ("get_virtual_account_token", ("", Value::Null)),
             ("revoke_virtual_account_token", ("", Value::Null)),
+            ("list_identity_providers", ("", Value::Null)),
+            ("get_identity_provider", ("", Value::Null)),
+            (
+                "put_identity_provider",
+                ("", provider_body("https://evil.invalid")),
+            ),
+            ("delete_identity_provider", ("", Value::Null)),
             ("list_mcp_servers", ("", Value::Null)),
             ("get_mcp_server", ("", Value::Null)),
             (
@@ -180,6 +195,7 @@ impl Cast {
             .replace("{server}", "demo")
             .replace("/teams/{name}", "/teams/dev")
             .replace("/virtual-accounts/{name}", "/virtual-accounts/robot")
+            .replace("/identity-providers/{name}", "/identity-providers/okta")
             .replace("/mcp-servers/{name}", "/mcp-servers/demo");
         assert!(
             !path.contains('{'),
@@ -205,6 +221,7 @@ impl Cast {
             "/users",
             "/teams",
             "/virtual-accounts",
+            "/identity-providers",
             "/virtual-accounts/robot/tokens",
             "/mcp-servers",
             "/mcp-servers/demo",
@@ -306,7 +323,7 @@ async fn t59_a_user_of_a_server_cannot_manage_it_nor_reach_for_others() {
         );
     }
     let after = cast.fingerprint().await;
-    for unchanged in [0, 1, 2, 3, 4, 5, 6] {
+    for unchanged in [0, 1, 2, 3, 4, 5, 6, 7] {
         assert_eq!(after[unchanged], before[unchanged]);
     }
 }
@@ -346,6 +363,14 @@ async fn a_manager_may_do_everything_with_the_server_and_nothing_else() {
             ),
         }
     }
+}
+
+fn provider_body(issuer: &str) -> Value {
+    json!({
+        "issuer": issuer,
+        "audiences": ["https://gateway.example.com"],
+        "resolve_to": {"type": "virtual_account", "claim": "client_id"},
+    })
 }
 
 fn sees_nobody_else(operation: &Operation, answer: &Answer) {

@@ -86,21 +86,6 @@ async fn what_is_no_team_is_refused() {
             .problem(400, "validation-failed");
         assert_eq!(answer.pointers(), pointers, "{name}");
     }
-    let later =
-        json!({"identity_provider_mapping": [{"identity_provider": "okta", "value": "dev"}]});
-    let answer = scene
-        .put(&scene.ada, "/teams/dev", later)
-        .await
-        .problem(400, "unsupported");
-    assert_eq!(answer.pointers(), ["/identity_provider_mapping"]);
-    scene
-        .put(
-            &scene.ada,
-            "/teams/dev",
-            json!({"identity_provider_mapping": []}),
-        )
-        .await
-        .expect(201);
 }
 
 #[tokio::test]

@@ -90,12 +90,6 @@ async fn what_is_no_account_is_refused() {
             .problem(400, "validation-failed");
         assert_eq!(answer.pointers(), pointers, "{body}");
     }
-    let later =
-        json!({"identity_provider_mapping": [{"identity_provider": "okta", "value": "ci"}]});
-    scene
-        .put(&scene.ada, "/virtual-accounts/ci", later)
-        .await
-        .problem(400, "unsupported");
     scene
         .get(&scene.ada, "/virtual-accounts/ci")
         .await

@@ -8,6 +8,7 @@ mod changes;
 mod users;
 mod teams;
 mod virtual_accounts;
+mod identity_providers;
 mod tokens;
 mod keys;
 mod servers;
@@ -86,6 +87,18 @@ conformance! {
         only_users_can_be_members,
     }
     virtual_accounts { an_account_survives_writing_and_reading }
+    identity_providers {
+        a_provider_survives_writing_and_reading,
+        two_providers_cannot_share_an_issuer,
+        a_client_secret_is_apart,
+        keys_are_read_by_one_at_a_time,
+        other_keys_are_a_change_and_the_same_are_none,
+        t05_a_subject_is_exact_and_belongs_to_its_provider,
+        t05_a_provider_has_one_subject_for_a_user,
+        values_are_mapped_and_unmapped,
+        t06_groups_give_teams_as_long_as_they_are_mapped,
+        deleting_a_provider_deletes_what_hangs_on_it,
+    }
     tokens {
         a_token_survives_writing_and_reading,
         tokens_are_listed_by_owner_and_kind,

@@ -6,12 +6,16 @@ use chrono::{DateTime, Duration, Utc};
 use e2e::postgres::Postgres;
 use tempfile::TempDir;
 use warder_control_plane::domain::{
-    Change, Email, Server, ServerAuth, ServerType, Team, TenantRole, Timeouts, TokenRecord, User,
-    UserStatus, VirtualAccount,
+    Change, Email, IdentityProvider, People, ProviderConfiguration, Provisioning, ResolveTo,
+    Server, ServerAuth, ServerType, Team, TenantRole, Timeouts, TokenRecord, User, UserStatus,
+    VirtualAccount,
 };
-use warder_control_plane::store::{Store, Tx, changes, servers, teams, users, virtual_accounts};
+use warder_control_plane::store::{
+    Store, Tx, changes, identity_providers, servers, teams, users, virtual_accounts,
+};
 use warder_shared::clock::Clock;
-use warder_shared::id::{ServerId, TeamId, TokenId, UserId, VirtualAccountId};
+use warder_shared::id::{IdentityProviderId, ServerId, TeamId, TokenId, UserId, VirtualAccountId};
+use warder_shared::identity_provider::{Algorithm, IdentifyBy};
 use warder_shared::name::Name;
 use warder_shared::policy::ToolPolicy;
 use warder_shared::principal::Principal;
@@ -123,6 +127,17 @@ impl Scene {
         account
     }
 
+    /// An identity provider in the database, at `https://NAME.example`.
+    pub(crate) async fn identity_provider(&self, name: &str) -> IdentityProvider {
+        let provider = identity_provider(&self.time, name);
+        let mut tx = self.store.begin().await.unwrap();
+        identity_providers::insert(&mut tx, &provider)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        provider
+    }
+
     /// A server in the database.
     pub(crate) async fn server(&self, name: &str) -> Server {
         let server = server(&self.time, name);
@@ -188,6 +203,35 @@ pub(crate) fn virtual_account(time: &Time, name: &str) -> VirtualAccount {
         id,
         name: self::name(name),
         description,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// An identity provider that is nowhere yet.
+pub(crate) fn identity_provider(time: &Time, name: &str) -> IdentityProvider {
+    let now = time.now();
+    IdentityProvider {
+        id: IdentityProviderId::new(&time.clock()),
+        name: self::name(name),
+        issuer: format!("https://{name}.example"),
+        configuration: ProviderConfiguration {
+            display_name: format!("The provider {name}"),
+            audiences: vec!["https://gateway.example".to_owned()],
+            jwks_uri: None,
+            algorithms: Algorithm::DEFAULT.to_vec(),
+            token_types: vec![Some("at+jwt".to_owned()), None],
+            required_claims: [("realm/tenant".parse().unwrap(), vec!["t1".into()])].into(),
+            resolve_to: ResolveTo::User(People {
+                identify_by: IdentifyBy::Email,
+                email_claim: "email".parse().unwrap(),
+                team_claim: Some("groups".parse().unwrap()),
+                provisioning: Provisioning::Jit,
+                email_domains: [format!("{name}.example")].into(),
+            }),
+            login: None,
+        },
+        revision: 1,
         created_at: now,
         updated_at: now,
     }

@@ -11,10 +11,12 @@ use warder_shared::proto::{self, v1};
 use warder_shared::token::LEEWAY_SECONDS;
 
 use super::FeedFailure;
+use super::directory::{self, Directory};
 use super::state::{Entity, Loaded, distinct, entity};
 use crate::domain::oauth_grant::ACCESS_TOKEN_LIFETIME;
 use crate::domain::{
-    Change, OAuthGrant, Server, ServerAuth, Timeouts, TokenRecord, User, VirtualAccount,
+    Change, MappingTarget, OAuthGrant, Server, ServerAuth, Timeouts, TokenRecord, User,
+    VirtualAccount,
 };
 use crate::service::keys::Keys;
 use crate::store::{
@@ -49,6 +51,9 @@ pub(super) async fn everything(tx: &mut Tx, keys: &Keys) -> Result<Vec<Loaded>, 
             .filter_map(revoked_grant),
     );
 
+    loaded.extend(directory::providers(tx).await?);
+    let mut directory = Directory::of_everybody(tx).await?;
+    loaded.extend(directory.teams());
     let mut team_ids: HashMap<UserId, Vec<TeamId>> = HashMap::new();
     for membership in teams::all_memberships(&mut *tx).await? {
         team_ids
@@ -57,13 +62,14 @@ pub(super) async fn everything(tx: &mut Tx, keys: &Keys) -> Result<Vec<Loaded>, 
             .push(membership.team_id);
     }
     for item in users::all(&mut *tx).await? {
-        loaded.push(user(&item, &team_ids.remove(&item.id).unwrap_or_default()));
+        let team_ids = team_ids.remove(&item.id).unwrap_or_default();
+        loaded.push(user(&item, &team_ids, &mut directory));
     }
     loaded.extend(
         virtual_accounts::all(&mut *tx)
             .await?
             .iter()
-            .map(virtual_account),
+            .map(|item| virtual_account(item, &mut directory)),
     );
 
     let mut grants: HashMap<ServerId, Vec<Grant>> = HashMap::new();
@@ -116,18 +122,24 @@ async fn one(tx: &mut Tx, keys: &Keys, entity: Entity) -> Result<Loaded, FeedFai
             .and_then(revoked_grant),
         Entity::User(id) => match users::find(&mut *tx, id).await? {
             Some(found) => {
-                let team_ids = teams::of_user(&mut *tx, id).await?;
-                Some(user(
-                    &found,
-                    &team_ids.iter().map(|team| team.id).collect::<Vec<_>>(),
-                ))
+                let memberships = teams::memberships_of_user(&mut *tx, id).await?;
+                let team_ids: Vec<_> = memberships.iter().map(|member| member.team_id).collect();
+                let mut directory = Directory::of_user(&mut *tx, id).await?;
+                Some(user(&found, &team_ids, &mut directory))
             }
             None => None,
         },
-        Entity::VirtualAccount(id) => virtual_accounts::find(&mut *tx, id)
-            .await?
-            .as_ref()
-            .map(virtual_account),
+        Entity::VirtualAccount(id) => {
+            let target = MappingTarget::VirtualAccount(id);
+            let mut directory = Directory::of_target(&mut *tx, target).await?;
+            let found = virtual_accounts::find(&mut *tx, id).await?;
+            found.map(|found| virtual_account(&found, &mut directory))
+        }
+        Entity::Team(id) => {
+            let mut directory = Directory::of_target(&mut *tx, MappingTarget::Team(id)).await?;
+            Some(directory.team(id))
+        }
+        Entity::IdentityProvider(id) => directory::one_provider(tx, id).await?,
         Entity::Server(id) => match servers::find(&mut *tx, id).await? {
             Some(found) => {
                 let grants = collaborators::of_server(&mut *tx, id).await?;
@@ -160,20 +172,21 @@ fn revoked_grant(grant: &OAuthGrant) -> Option<Loaded> {
     ))
 }
 
-fn user(user: &User, team_ids: &[TeamId]) -> Loaded {
+fn user(user: &User, team_ids: &[TeamId], directory: &mut Directory) -> Loaded {
     let message = v1::User {
         id: user.id.to_string(),
         disabled: !user.is_active(),
         team_ids: team_ids.iter().map(ToString::to_string).collect(),
-        identities: Vec::new(),
+        identities: directory.identities(user.id),
     };
     Loaded::Present(Entity::User(user.id), Wire::User(message))
 }
 
-fn virtual_account(account: &VirtualAccount) -> Loaded {
+fn virtual_account(account: &VirtualAccount, directory: &mut Directory) -> Loaded {
+    let target = MappingTarget::VirtualAccount(account.id);
     let message = v1::VirtualAccount {
         id: account.id.to_string(),
-        identity_provider_mapping: Vec::new(),
+        identity_provider_mapping: directory.mappings(target),
     };
     Loaded::Present(
         Entity::VirtualAccount(account.id),

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
-use warder_shared::id::{GrantId, ServerId, TokenId, UserId, VirtualAccountId};
+use warder_shared::id::{
+    GrantId, IdentityProviderId, ServerId, TeamId, TokenId, UserId, VirtualAccountId,
+};
 use warder_shared::proto::v1::change::Change as Wire;
 use warder_shared::proto::{self, v1};
 use warder_shared::snapshot::Snapshot;
@@ -18,6 +20,9 @@ pub(super) enum Entity {
     Keys,
     RevokedToken(TokenId),
     RevokedGrant(GrantId),
+    IdentityProvider(IdentityProviderId),
+    /// Only one that values of claims are mapped to.
+    Team(TeamId),
     User(UserId),
     VirtualAccount(VirtualAccountId),
     Server(ServerId),
@@ -136,6 +141,8 @@ pub(super) fn entity(change: Change) -> Result<Entity, v1::CredentialChanged> {
         Change::Server(id) => Entity::Server(id),
         Change::User(id) => Entity::User(id),
         Change::VirtualAccount(id) => Entity::VirtualAccount(id),
+        Change::Team(id) => Entity::Team(id),
+        Change::IdentityProvider(id) => Entity::IdentityProvider(id),
         Change::RevokedToken(id) => Entity::RevokedToken(id),
         Change::RevokedGrant(id) => Entity::RevokedGrant(id),
         Change::Keys => Entity::Keys,
@@ -163,6 +170,8 @@ fn message(item: &Loaded) -> Option<v1::Change> {
         Loaded::Gone(Entity::Server(id)) => Wire::ServerRemoved(id.to_string()),
         Loaded::Gone(Entity::User(id)) => Wire::UserRemoved(id.to_string()),
         Loaded::Gone(Entity::VirtualAccount(id)) => Wire::VirtualAccountRemoved(id.to_string()),
+        Loaded::Gone(Entity::Team(id)) => Wire::TeamRemoved(id.to_string()),
+        Loaded::Gone(Entity::IdentityProvider(id)) => Wire::IdentityProviderRemoved(id.to_string()),
         // A revocation goes with the token's expiry, which pods see by themselves.
         Loaded::Gone(Entity::RevokedToken(_) | Entity::RevokedGrant(_) | Entity::Keys) => {
             return None;

@@ -176,7 +176,8 @@ pub(crate) fn check_patterns(pointer: &str, patterns: &[String], violations: &mu
     }
 }
 
-fn check_url(text: &str, egress: &EgressRules) -> Result<Url, String> {
+/// A URL that the gateway may dial, as far as that can be told from the URL alone.
+pub(crate) fn check_url(text: &str, egress: &EgressRules) -> Result<Url, String> {
     if text.len() > MAX_URL {
         return Err(format!("must be at most {MAX_URL} bytes"));
     }
@@ -187,7 +188,7 @@ fn check_url(text: &str, egress: &EgressRules) -> Result<Url, String> {
         _ => return Err("must begin with http:// or https://".into()),
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("must not hold a user name or password: use `auth`".into());
+        return Err("must not hold a user name or password".into());
     }
     if url.fragment().is_some() {
         return Err("must not have a fragment".into());

@@ -4,16 +4,18 @@ use secrecy::SecretString;
 use warder_control_plane::domain::{AuthOverride, SessionKeyRecord, SigningKeyRecord};
 use warder_control_plane::store::vault_ledger::{self, Checkpoint, LedgerLine};
 use warder_control_plane::store::{
-    Sealed, Store, Tx, auth_overrides, sealed, servers, session_keys, signing_keys,
+    Sealed, Store, Tx, auth_overrides, identity_providers, sealed, servers, session_keys,
+    signing_keys,
 };
 use warder_control_plane::vault::{Binding, RootKey, Vault, VaultError};
-use warder_shared::id::{OverrideId, ServerId};
+use warder_shared::id::{IdentityProviderId, OverrideId, ServerId};
 use warder_shared::principal::Principal;
 
 use crate::support::Scene;
 
-pub(super) const PLACES: [&str; 5] = [
+pub(super) const PLACES: [&str; 6] = [
     "auth_overrides.secret",
+    "identity_providers.client_secret",
     "mcp_servers.additional_headers",
     "mcp_servers.auth_secret",
     "session_keys.key",
@@ -27,6 +29,7 @@ pub(super) struct Sealing {
     pub(super) vault: Vault,
     pub(super) record: AuthOverride,
     pub(super) server: ServerId,
+    pub(super) provider: IdentityProviderId,
 }
 
 /// A sealed value as its row holds it.
@@ -52,12 +55,14 @@ impl Sealing {
             updated_at: scene.time.now(),
         };
         let server = server.id;
+        let provider = scene.identity_provider("okta").await.id;
         Self {
             scene,
             root_key,
             vault,
             record,
             server,
+            provider,
         }
     }
 
@@ -72,6 +77,10 @@ impl Sealing {
             "mcp_servers.auth_secret" => Binding::server_auth(server, &record.origin, revision),
             "mcp_servers.additional_headers" => {
                 Binding::server_additional_headers(server, &record.origin, revision)
+            }
+            "identity_providers.client_secret" => {
+                let origin = "https://okta.example";
+                Binding::identity_provider_client_secret(self.provider, origin, revision)
             }
             "session_keys.key" => Binding::session_key("session"),
             _ => Binding::signing_key("kid"),
@@ -116,6 +125,11 @@ impl Sealing {
             }
             "mcp_servers.additional_headers" => {
                 servers::set_additional_headers(tx, self.server, Some(&sealed))
+                    .await
+                    .unwrap();
+            }
+            "identity_providers.client_secret" => {
+                identity_providers::set_client_secret(tx, self.provider, Some(&sealed))
                     .await
                     .unwrap();
             }
@@ -180,6 +194,11 @@ impl Sealing {
             }
             "mcp_servers.additional_headers" => {
                 servers::set_additional_headers(&mut tx, self.server, None)
+                    .await
+                    .unwrap();
+            }
+            "identity_providers.client_secret" => {
+                identity_providers::set_client_secret(&mut tx, self.provider, None)
                     .await
                     .unwrap();
             }

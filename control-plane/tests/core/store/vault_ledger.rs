@@ -8,7 +8,7 @@ use warder_control_plane::authorize;
 use warder_control_plane::service::vault_upkeep;
 use warder_control_plane::store::vault_ledger::{self, Checkpoint, LedgerLine};
 use warder_control_plane::store::{
-    StoreError, auth_overrides, key_terms, servers, session_keys, signing_keys,
+    StoreError, auth_overrides, identity_providers, key_terms, servers, session_keys, signing_keys,
 };
 use warder_control_plane::vault::{RootKey, VaultError};
 
@@ -279,19 +279,21 @@ pub(crate) async fn t54_every_value_is_sealed_anew_while_control_planes_run(scen
     let count = vault_upkeep::rotate_sealing_key(store, &other, &permit)
         .await
         .unwrap();
-    assert!((4..=5).contains(&count), "{count}");
+    assert!((5..=6).contains(&count), "{count}");
     writing.await.unwrap();
 
     let terms = key_terms::list(store).await.unwrap();
     let terms: Vec<_> = terms.iter().map(|term| term.term).collect();
     assert_eq!(terms, [2], "the old key is destroyed");
     let override_of = auth_overrides::all_sealed(store).await.unwrap().remove(0);
+    let mut client_secrets = identity_providers::all_client_secrets(store).await.unwrap();
     let secrets = servers::secrets(store, sealing.server)
         .await
         .unwrap()
         .unwrap();
     let now = [
         override_of.sealed_values,
+        client_secrets.remove(0).1.bytes,
         secrets.additional_headers.unwrap().bytes,
         secrets.auth.unwrap().bytes,
         session_keys::list(store)
