@@ -236,3 +236,48 @@ async fn a_get_without_a_stream_is_405() {
     assert_eq!(modern.status, 405, "{modern:?}");
     assert_eq!(modern.header("allow"), Some("POST"), "{modern:?}");
 }
+
+#[tokio::test]
+async fn t67_one_caller_has_a_bounded_number_of_streams() {
+    let scene = Scene::start(Options::default(), Sink::builder().sessions()).await;
+    let bob = scene.warder.api.person("bob@example.com").await;
+    scene
+        .warder
+        .api
+        .register(
+            "notes",
+            &scene.sink.url(),
+            &json!({"type": "none"}),
+            &[&scene.ann, &bob],
+        )
+        .await;
+    until_reachable(&scene.warder, "notes", &bob).await;
+    let gateway = scene.gateway();
+    let session = gateway.connect("notes", &scene.ann.token).await;
+    let mut streams = Vec::new();
+    for _ in 0..50 {
+        streams.push(session.stream(&gateway).await);
+    }
+    let more = gateway
+        .get("notes")
+        .token(&scene.ann.token)
+        .header("mcp-session-id", &session.id)
+        .header("mcp-protocol-version", LEGACY)
+        .send()
+        .await;
+    assert_eq!(more.refusal(), (429, "RateLimited".to_owned()), "{more:?}");
+    assert!(more.header("retry-after").is_some(), "{more:?}");
+
+    // Others are not concerned, nor calls, and who closes a stream may open another.
+    let other = gateway.connect("notes", &bob.token).await;
+    let _stream = other.stream(&gateway).await;
+    let ping = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
+    assert_eq!(
+        session.post(&gateway).message(&ping).send().await.status,
+        200
+    );
+    scene.sink.until_streams(51).await;
+    drop(streams.pop());
+    scene.sink.until_streams(50).await;
+    streams.push(session.stream(&gateway).await);
+}

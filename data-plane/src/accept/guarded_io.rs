@@ -271,6 +271,26 @@ impl AsyncWrite for GuardedIo {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::{io::AsyncWriteExt as _, net::TcpListener};
+
+    #[tokio::test(start_paused = true)]
+    async fn t67_a_client_that_reads_nothing_loses_its_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let client = TcpStream::connect(address).await.expect("a connection");
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let (mut io, connection) = GuardedIo::new(stream);
+        let exchange = connection.exchange(false);
+        let begun = Instant::now();
+        let error = loop {
+            if let Err(error) = io.write(&[b'a'; 64 * 1024]).await {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() >= UNREAD_TIMEOUT, "{:?}", begun.elapsed());
+        drop((client, exchange));
+    }
 
     fn framing(heads: &[&str]) -> bool {
         let connection = Connection::default();
