@@ -13,6 +13,7 @@ use axum::{
 use crate::{html, service::Services};
 
 mod login;
+mod provider_login;
 mod logout;
 mod home;
 mod tokens;
@@ -25,6 +26,8 @@ pub(crate) fn routes(api: Router) -> Router<Services> {
     Router::new()
         .route("/", get(home::show))
         .route("/login", get(login::show).post(login::submit))
+        .route("/login/{provider}", get(provider_login::begin))
+        .route("/login/{provider}/callback", get(provider_login::callback))
         .route("/logout", post(logout::submit))
         .route("/tokens", get(tokens::show).post(tokens::create))
         .route("/tokens/{id}/revoke", post(tokens::revoke))

@@ -79,6 +79,7 @@ pub(crate) async fn clean(store: &Store) -> Result<(), StoreError> {
     let now = tx.now();
     store::sessions::delete_ended(&mut tx, now).await?;
     store::continuations::delete_expired(&mut tx, now).await?;
+    store::pending_sign_ins::delete_expired(&mut tx, now).await?;
     store::sign_in_attempts::delete_before(&mut tx, now - sign_in::WINDOW).await?;
     let past = now - PAST_GRANTS;
     store::oauth_codes::delete_expired(&mut tx, past).await?;

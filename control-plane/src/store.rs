@@ -33,6 +33,7 @@ pub mod sessions;
 pub mod continuations;
 pub mod user_passwords;
 pub mod sign_in_attempts;
+pub mod pending_sign_ins;
 pub mod oauth_clients;
 pub mod oauth_grants;
 pub mod oauth_codes;

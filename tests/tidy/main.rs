@@ -99,8 +99,16 @@ const CONTROL_PLANE: &[(&str, &[&str])] = &[
     ("grpc", &["domain", "service", "store"]),
     (
         "service",
-        &["authenticate", "authorize", "domain", "store", "vault"],
+        &[
+            "authenticate",
+            "authorize",
+            "domain",
+            "store",
+            "upstream",
+            "vault",
+        ],
     ),
+    ("upstream", &[]),
     ("jobs", &["service", "store"]),
     ("store", &["domain"]),
     ("vault", &["store"]),

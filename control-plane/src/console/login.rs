@@ -16,6 +16,7 @@ use crate::{
     html::{BrowserForm, Html, Layout, SecretText, see_other},
     service::{
         BearerSecret, Services, continuations,
+        identity_providers::sign_in_providers,
         sign_in::{self, Origin, Refused},
     },
 };
@@ -31,6 +32,13 @@ struct LoginPage {
     refusal: Option<&'static str>,
     email: String,
     handle: String,
+    providers: Vec<ProviderLink>,
+}
+
+/// A provider to sign in with.
+struct ProviderLink {
+    name: String,
+    path: String,
 }
 
 /// Parameters of the page. There is no address among them, only a handle (T44).
@@ -38,6 +46,13 @@ struct LoginPage {
 pub(super) struct LoginParams {
     #[serde(default, rename = "continue")]
     handle: String,
+}
+
+impl LoginParams {
+    /// The handle, if it is one; else nothing.
+    pub(super) fn handle(&self) -> &str {
+        BearerSecret::parse(&self.handle).map_or("", |_| &self.handle)
+    }
 }
 
 /// The form.
@@ -64,11 +79,12 @@ pub(super) async fn show(
         ));
     }
     page(
+        &services,
         &browser,
-        StatusCode::OK,
-        None,
+        (StatusCode::OK, None),
         (String::new(), params.handle),
     )
+    .await
 }
 
 /// Signs in with a password.
@@ -89,11 +105,12 @@ pub(super) async fn submit(form: BrowserForm<LoginForm>) -> Result<Response, Pro
         Err(Refused::Failed(failure)) => return Err(failure.into()),
     };
     page(
+        &services,
         &browser,
-        status,
-        Some(REFUSAL),
+        (status, Some(REFUSAL)),
         (fields.email, fields.handle),
     )
+    .await
 }
 
 /// Where a request to sign in came from.
@@ -129,18 +146,30 @@ async fn destination(
     Ok(target.unwrap_or_else(|| "/".to_owned()))
 }
 
-fn page(
+async fn page(
+    services: &Services,
     browser: &Browser,
-    status: StatusCode,
-    refusal: Option<&'static str>,
+    (status, refusal): (StatusCode, Option<&'static str>),
     (email, handle): (String, String),
 ) -> Result<Response, Problem> {
+    // Only a handle is worth being sent back.
+    let handle = BearerSecret::parse(&handle).map_or(String::new(), |_| handle);
+    let providers = sign_in_providers(services).await?;
     let page = LoginPage {
         layout: Layout::before_sign_in("Sign in", browser.csrf_token()),
         refusal,
         email,
-        // Only a handle is worth being sent back.
-        handle: BearerSecret::parse(&handle).map_or(String::new(), |_| handle),
+        providers: providers
+            .into_iter()
+            .map(|provider| ProviderLink {
+                path: match handle.as_str() {
+                    "" => format!("/login/{}", provider.name),
+                    handle => format!("/login/{}?continue={handle}", provider.name),
+                },
+                name: provider.configuration.display_name,
+            })
+            .collect(),
+        handle,
     };
     let mut response = (status, Html(page)).into_response();
     if let Some(cookie) = browser.set_cookie() {

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use aws_lc_rs::digest;
+use warder_shared::name::Name;
+
 /// Longest address accepted, in bytes (RFC 5321, section 4.5.3.1.3, less the angle brackets).
 const MAX_LENGTH: usize = 254;
 
@@ -12,6 +15,10 @@ const MAX_LENGTH: usize = 254;
 /// white space, control character or character that has a meaning in URLs or lists of subjects.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Email(String);
+
+/// Where the addresses of users without one end: a domain that never exists (RFC 2606 section 2), so that no mail and
+/// no identity provider leads there.
+const OF_SUBJECTS: &str = ".subject.invalid";
 
 /// The text is not an email address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +36,28 @@ impl Email {
     #[must_use]
     pub fn domain(&self) -> &str {
         self.0.split_once('@').map_or("", |(_, domain)| domain)
+    }
+
+    /// The address of somebody who is known by the subject of an identity provider alone: the same for the same
+    /// issuer and subject, and nobody else's.
+    #[must_use]
+    pub fn of_subject(provider: &Name, issuer: &str, subject: &str) -> Self {
+        let mut hash = digest::Context::new(&digest::SHA256);
+        hash.update(&(issuer.len() as u64).to_be_bytes());
+        hash.update(issuer.as_bytes());
+        hash.update(subject.as_bytes());
+        let hash = hash.finish();
+        let name: String = hash.as_ref()[..16]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Self(format!("{name}@{provider}{OF_SUBJECTS}"))
+    }
+
+    /// Whether it is such an address.
+    #[must_use]
+    pub fn is_of_subject(&self) -> bool {
+        self.0.ends_with(OF_SUBJECTS)
     }
 }
 
@@ -91,6 +120,24 @@ mod tests {
     fn addresses_are_kept_in_lower_case() {
         let email: Email = "Ada.Lovelace+x@Example.ORG".parse().unwrap();
         assert_eq!(email.as_str(), "ada.lovelace+x@example.org");
+    }
+
+    #[test]
+    fn t05_a_subject_has_an_address_that_nobody_else_can_have() {
+        let name: Name = "okta".parse().unwrap();
+        let of = |issuer, subject| Email::of_subject(&name, issuer, subject);
+        let one = of("https://a.example", "1");
+        assert_eq!(one, of("https://a.example", "1"));
+        assert_eq!(one.domain(), "okta.subject.invalid");
+        assert!(one.is_of_subject());
+        assert_eq!(one.as_str().parse(), Ok(one.clone()));
+        for other in [
+            of("https://a.example", "1 "),
+            of("https://a.example1", ""),
+            of("https://b.example", "1"),
+        ] {
+            assert_ne!(one, other);
+        }
     }
 
     #[test]

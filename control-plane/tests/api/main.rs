@@ -21,6 +21,7 @@ mod audit;
 mod bootstrap;
 mod sessions;
 mod sign_in;
+mod provider_sign_in;
 mod oauth;
 mod console;
 mod pages;

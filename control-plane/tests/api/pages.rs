@@ -27,8 +27,10 @@ const PAGES: &[&str] = &[
     "/admin/audit-events",
 ];
 
+type Fields = &'static [(&'static str, &'static str)];
+
 /// Every form: where it is, where it goes, and fields with which it changes something.
-const FORMS: &[(&str, &str, &[(&str, &str)])] = &[
+const FORMS: &[(&str, &str, Fields)] = &[
     ("/", "/logout", &[]),
     ("/tokens", "/tokens", &[("name", "x"), ("expires_in", "1d")]),
     (

@@ -56,6 +56,15 @@ pub(crate) struct Call<'s> {
 
 impl Scene {
     pub(crate) async fn new() -> Self {
+        Self::with_egress(EgressRules::default()).await
+    }
+
+    /// A scene that may dial this machine.
+    pub(crate) async fn with_loopback() -> Self {
+        Self::with_egress(EgressRules::new(["127.0.0.0/8".parse().unwrap()])).await
+    }
+
+    async fn with_egress(egress: EgressRules) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let time = Arc::new(Mutex::new(DateTime::from_timestamp(START, 0).unwrap()));
         let source = Arc::clone(&time);
@@ -73,7 +82,7 @@ impl Scene {
         let keys = Keys::open(store.clone(), vault.clone(), settings)
             .await
             .unwrap();
-        let services = Services::new(store.clone(), vault, keys.clone(), EgressRules::default());
+        let services = Services::new(store.clone(), vault, keys.clone(), egress);
         let ada = bootstrap::first_administrator(
             &services,
             &authorize::operator(),

@@ -175,6 +175,7 @@ conformance! {
         t44_a_continuation_is_taken_once_by_its_browser,
         a_password_is_replaced,
         t61_attempts_are_counted_by_account_and_client,
+        t49_a_state_is_taken_once,
     }
     vault { t52_sealed_columns_that_were_swapped_do_not_open, t53_replicas_that_seal_at_once_do_not_lose_count }
 }

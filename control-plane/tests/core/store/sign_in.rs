@@ -1,6 +1,10 @@
 use chrono::Duration;
 use warder_control_plane::domain::SecretHash;
-use warder_control_plane::store::{continuations, sign_in_attempts, user_passwords};
+use warder_control_plane::store::{
+    continuations,
+    pending_sign_ins::{self, PendingSignIn},
+    sign_in_attempts, user_passwords,
+};
 use warder_shared::id::EventId;
 
 use crate::support::Scene;
@@ -86,4 +90,35 @@ pub(crate) async fn t61_attempts_are_counted_by_account_and_client(scene: Scene)
     );
     tx.commit().await.unwrap();
     assert_eq!(count(&bob, begin).await, (1, 1));
+}
+
+pub(crate) async fn t49_a_state_is_taken_once(scene: Scene) {
+    let [state, late] = [1, 2].map(|byte| SecretHash::from_bytes([byte; 32]));
+    let pending = PendingSignIn {
+        state,
+        provider: "okta".parse().unwrap(),
+        browser: SecretHash::from_bytes([3; 32]),
+        sealed: b"sealed".to_vec(),
+        expires_at: scene.time.now() + Duration::minutes(10),
+    };
+    let second = PendingSignIn {
+        state: late,
+        ..pending.clone()
+    };
+    let mut tx = scene.store.begin_append().await.unwrap();
+    for pending in [&pending, &second] {
+        pending_sign_ins::insert(&mut tx, pending).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    assert_eq!(pending_sign_ins::count(&scene.store).await.unwrap(), 2);
+    let mut tx = scene.store.begin_append().await.unwrap();
+    let taken = pending_sign_ins::take(&mut tx, &state).await.unwrap();
+    assert_eq!(taken, Some(pending));
+    assert_eq!(pending_sign_ins::take(&mut tx, &state).await.unwrap(), None);
+    tx.commit().await.unwrap();
+    scene.time.advance(Duration::minutes(10));
+    let mut tx = scene.store.begin().await.unwrap();
+    let now = tx.now();
+    let expired = pending_sign_ins::delete_expired(&mut tx, now).await;
+    assert_eq!(expired.unwrap(), 1);
 }
