@@ -18,6 +18,7 @@ mod logout;
 mod home;
 mod tokens;
 mod connections;
+mod applications;
 mod account;
 mod admin;
 
@@ -34,6 +35,8 @@ pub(crate) fn routes(api: Router) -> Router<Services> {
         .route("/connections", get(connections::show))
         .route("/connections/{server}", post(connections::enter))
         .route("/connections/{server}/forget", post(connections::forget))
+        .route("/applications", get(applications::show))
+        .route("/applications/{id}/revoke", post(applications::revoke))
         .route("/account", get(account::show))
         .route("/account/password", post(account::change_password))
         .route("/account/sessions/end", post(account::end_sessions))

@@ -49,6 +49,23 @@ impl<T: Template> IntoResponse for Html<T> {
     }
 }
 
+/// A page whose form's answer leads to a place outside, which browsers hold against `form-action` (CSP 3): to
+/// this source of it.
+#[must_use]
+pub fn leading_to(mut page: Response, source: &str) -> Response {
+    let policy = page.headers().get(header::CONTENT_SECURITY_POLICY);
+    let policy = policy.and_then(|policy| policy.to_str().ok());
+    let wider = policy.unwrap_or_default().replace(
+        "form-action 'self'",
+        &format!("form-action 'self' {source}"),
+    );
+    if let Ok(policy) = HeaderValue::try_from(wider) {
+        page.headers_mut()
+            .insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    page
+}
+
 /// Leads on to a page of ours with GET (303). A path that no header can hold leads to the first page.
 #[must_use]
 pub fn see_other(path: &str) -> Response {

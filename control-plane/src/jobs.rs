@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::service::{Services, sign_in, tokens};
 use crate::store::{self, Store, StoreError};
+use crate::vault::{Vault, VaultError};
 
 /// How soon a replaced token ends after its grace period.
 const RETIREMENT_INTERVAL: Duration = Duration::from_secs(1);
@@ -52,6 +53,7 @@ pub(crate) async fn run(
             _ = verification.tick() => report("vault verification", vault.verify().await),
             _ = cleaning.tick() => {
                 report("cleaning", clean(&store).await);
+                report("cleaning of grants", clean_grants(&store, &vault).await);
                 report("vault cleaning", vault.clean().await);
                 report("audit cleaning", clean_audit(&store, audit_retention).await);
             }
@@ -67,7 +69,7 @@ const UNUSED_CLIENTS: chrono::Duration = chrono::Duration::hours(24);
 const INACTIVE_CLIENTS: chrono::Duration = chrono::Duration::days(180);
 
 /// Forgets changes that no pod asks for any more, tokens that expired long ago, sessions that ended, and OAuth
-/// clients and grants that are not used any more.
+/// clients that are not used any more.
 ///
 /// # Errors
 /// When the database fails; it is done again at the next call.
@@ -81,12 +83,22 @@ pub(crate) async fn clean(store: &Store) -> Result<(), StoreError> {
     store::continuations::delete_expired(&mut tx, now).await?;
     store::pending_sign_ins::delete_expired(&mut tx, now).await?;
     store::sign_in_attempts::delete_before(&mut tx, now - sign_in::WINDOW).await?;
-    let past = now - PAST_GRANTS;
-    store::oauth_codes::delete_expired(&mut tx, past).await?;
-    store::oauth_grants::delete_over(&mut tx, past).await?;
     let (unused, inactive) = (now - UNUSED_CLIENTS, now - INACTIVE_CLIENTS);
     store::oauth_clients::delete_idle(&mut tx, unused, inactive).await?;
     tx.commit().await
+}
+
+/// Forgets what users granted to OAuth clients once, and the vault what it sealed for it.
+///
+/// # Errors
+/// When the database or the vault fails; it is done again at the next call.
+pub(crate) async fn clean_grants(store: &Store, vault: &Vault) -> Result<(), VaultError> {
+    let mut tx = store.begin().await?;
+    let past = tx.now() - PAST_GRANTS;
+    store::oauth_codes::delete_expired(&mut tx, past).await?;
+    store::oauth_grants::delete_over(&mut tx, past).await?;
+    vault.settle(&mut tx).await?;
+    Ok(tx.commit().await?)
 }
 
 /// Deletes audit events that are older than `retention`, in small transactions; how many.

@@ -3,6 +3,7 @@
 //! **Invariant:** nothing here decides anything; pages of every origin may read what clients call without a
 //! browser's cookies, and no page may frame what users see.
 
+mod authorize;
 mod client;
 mod cors;
 mod error;
@@ -19,13 +20,19 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::service::Services;
+use crate::{html, service::Services};
 
 /// Largest body of a request, in bytes.
 const MAX_BODY: usize = 16 * 1024;
 
 /// The endpoints.
 pub fn routes() -> Router<Services> {
+    let seen = Router::new()
+        .route(
+            "/oauth/authorize",
+            get(authorize::show).post(authorize::decide),
+        )
+        .layer(from_fn(html::render));
     Router::new()
         .route(
             "/.well-known/oauth-authorization-server",
@@ -44,4 +51,5 @@ pub fn routes() -> Router<Services> {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(cors::readable_by_all))
         .layer(from_fn(error::log))
+        .merge(seen)
 }

@@ -294,6 +294,10 @@ fn decide<'a>(
     if let Some(named) = named {
         record.object(named);
     }
+    let calls_tool = matches!(method.rule(), Rule::Tool);
+    if calls_tool && !grounds.identity.proof.allows_tools() {
+        return Err(Rejection::insufficient_scope());
+    }
     let enabled = match method.rule() {
         Rule::Server => true,
         Rule::Tool if message.params.task => {

@@ -78,6 +78,8 @@ enum Challenge {
     Missing,
     /// The one that came is not valid.
     InvalidToken,
+    /// The one that came is valid, but its client did not ask for enough.
+    InsufficientScope,
 }
 
 impl Challenge {
@@ -87,6 +89,7 @@ impl Challenge {
         let error = match self {
             Self::Missing => "",
             Self::InvalidToken => ", error=\"invalid_token\"",
+            Self::InsufficientScope => ", error=\"insufficient_scope\"",
         };
         HeaderValue::try_from(format!(
             "Bearer resource_metadata=\"{resource_metadata}\", scope=\"{scope}\"{error}"
@@ -166,6 +169,15 @@ impl Rejection {
             Challenge::Missing
         });
         rejection
+    }
+
+    /// The client's token does not reach this far. All that it can need is asked for at once, so that one more
+    /// round is enough.
+    pub(crate) fn insufficient_scope() -> Self {
+        let message = "the client's token does not allow tool calls: it needs the scope mcp:tools";
+        let mut rejection = Self::new(StatusCode::FORBIDDEN, ErrorType::Forbidden, message);
+        rejection.0.challenge = Some(Challenge::InsufficientScope);
+        rejection.because("insufficient_scope")
     }
 
     /// The gateway cannot answer now; the caller may try again.

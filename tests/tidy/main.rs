@@ -109,7 +109,7 @@ const CONTROL_PLANE: &[(&str, &[&str])] = &[
         ],
     ),
     ("upstream", &[]),
-    ("jobs", &["service", "store"]),
+    ("jobs", &["service", "store", "vault"]),
     ("store", &["domain"]),
     ("vault", &["store"]),
     ("domain", &[]),

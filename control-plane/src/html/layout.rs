@@ -38,6 +38,7 @@ const EVERYONE: &[Link] = &[
     link("/", "Home"),
     link("/tokens", "Tokens"),
     link("/connections", "Connections"),
+    link("/applications", "Applications"),
     link("/account", "Account"),
 ];
 

@@ -9,7 +9,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{Extensions, StatusCode};
-use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 
 use super::error::OAuthError;
@@ -59,7 +58,7 @@ pub(super) async fn post(
         registered.created_at.timestamp().into(),
     );
     if let Some(secret) = secret {
-        body.insert("client_secret".into(), secret.expose_secret().into());
+        body.insert("client_secret".into(), secret.expose().into());
         body.insert("client_secret_expires_at".into(), 0.into());
     }
     Ok((StatusCode::CREATED, Json(body)).into_response())

@@ -20,7 +20,6 @@ use aws_lc_rs::{
     digest::{SHA256, digest},
     rand,
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use warder_shared::id::EventId;
@@ -46,13 +45,6 @@ fn random_bytes() -> Result<Zeroizing<[u8; 32]>, Refusal> {
     let mut bytes = Zeroizing::new([0; 32]);
     rand::fill(bytes.as_mut_slice()).map_err(|_| Refusal::internal("no random numbers"))?;
     Ok(bytes)
-}
-
-/// A secret of 256 random bits, as text.
-fn random_secret() -> Result<SecretString, Refusal> {
-    Ok(SecretString::from(
-        URL_SAFE_NO_PAD.encode(random_bytes()?.as_slice()),
-    ))
 }
 
 /// What is stored of a secret that has enough randomness of its own.

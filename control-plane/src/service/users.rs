@@ -13,7 +13,10 @@ use crate::{
     authorize::{Permit, Tenant},
     domain::{AuditEvent, Email, ObjectKind, Page, PageRequest, TenantRole, User, UserStatus},
     service::{Failure, Precondition, Services, Violations, text},
-    store::{StoreError, Tx, audit_events, auth_overrides, collaborators, sessions, tokens, users},
+    store::{
+        StoreError, Tx, audit_events, auth_overrides, collaborators, oauth_grants, sessions,
+        tokens, users,
+    },
 };
 
 /// A user, as read back.
@@ -192,6 +195,7 @@ pub async fn delete(
     let principal = Principal::User(user.id);
     collaborators::delete_of_subject(&mut tx, Subject::from(principal)).await?;
     auth_overrides::delete_of_subject(&mut tx, principal).await?;
+    oauth_grants::delete_of_user(&mut tx, user.id).await?;
     services.vault.settle(&mut tx).await?;
     let revoked = tokens::revoke_of_owner(&mut tx, principal).await?;
     users::delete(&mut tx, user.id).await?;

@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use warder_shared::id::{GrantId, UserId};
 
 use super::Result;
-use super::query::{Conn, values_of};
+use super::query::{Conn, Value, values_of};
 use super::row::{FromRow, Row};
+use super::sealed::OAUTH_GRANT;
 use super::tx::Tx;
 use crate::domain::{Change, OAuthGrant};
 
@@ -57,12 +58,12 @@ pub async fn find(conn: impl Into<Conn<'_>>, id: GrantId) -> Result<Option<OAuth
 /// # Errors
 /// When the database fails.
 pub async fn sealed_secret(conn: impl Into<Conn<'_>>, id: GrantId) -> Result<Option<Vec<u8>>> {
-    const SQL: &str = "SELECT secret FROM oauth_grants WHERE id = $1";
-    let secret: Option<Secret> = conn
+    const SQL: &str = "SELECT id, user_id, secret FROM oauth_grants WHERE id = $1";
+    let grant: Option<Sealed> = conn
         .into()
         .fetch_optional(SQL, values_of![id.as_uuid()])
         .await?;
-    Ok(secret.map(|secret| secret.0))
+    Ok(grant.map(|grant| grant.secret))
 }
 
 /// What a user granted and what is still in force at `now`, the newest first.
@@ -134,10 +135,40 @@ pub async fn revoked_since(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn delete_over(tx: &mut Tx, limit: DateTime<Utc>) -> Result<u64> {
+pub async fn delete_over(tx: &mut Tx, limit: DateTime<Utc>) -> Result<usize> {
     const SQL: &str = "DELETE FROM oauth_grants WHERE expires_at < $1 OR revoked_at < $1 \
-                       OR (redeemed_at IS NULL AND created_at < $1)";
-    Conn::from(tx).execute(SQL, values_of![limit]).await
+                       OR (redeemed_at IS NULL AND created_at < $1) RETURNING id, user_id, secret";
+    deleted(tx, SQL, values_of![limit]).await
+}
+
+/// Forgets what a user granted; how many grants. Pods hear that the user is gone.
+///
+/// # Errors
+/// When the database fails.
+pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<usize> {
+    const SQL: &str = "DELETE FROM oauth_grants WHERE user_id = $1 RETURNING id, user_id, secret";
+    deleted(tx, SQL, values_of![user.as_uuid()]).await
+}
+
+async fn deleted(tx: &mut Tx, sql: &'static str, values: Vec<Value>) -> Result<usize> {
+    let grants: Vec<Sealed> = Conn::from(&mut *tx).fetch_all(sql, values).await?;
+    for grant in &grants {
+        tx.drop_seal(OAUTH_GRANT, grant.id);
+    }
+    Ok(grants.len())
+}
+
+/// Every grant with its sealed secret.
+///
+/// # Errors
+/// When the database fails.
+pub async fn all_sealed(conn: impl Into<Conn<'_>>) -> Result<Vec<(GrantId, UserId, Vec<u8>)>> {
+    const SQL: &str = "SELECT id, user_id, secret FROM oauth_grants";
+    let grants: Vec<Sealed> = conn.into().fetch_all(SQL, Vec::new()).await?;
+    let grants = grants.into_iter();
+    Ok(grants
+        .map(|grant| (grant.id, grant.user, grant.secret))
+        .collect())
 }
 
 impl FromRow for OAuthGrant {
@@ -162,10 +193,18 @@ impl FromRow for OAuthGrant {
     }
 }
 
-struct Secret(Vec<u8>);
+struct Sealed {
+    id: GrantId,
+    user: UserId,
+    secret: Vec<u8>,
+}
 
-impl FromRow for Secret {
+impl FromRow for Sealed {
     fn from_row(row: &Row) -> Result<Self> {
-        Ok(Self(row.get("secret")?))
+        Ok(Self {
+            id: GrantId::from_uuid(row.get("id")?),
+            user: UserId::from_uuid(row.get("user_id")?),
+            secret: row.get("secret")?,
+        })
     }
 }

@@ -23,6 +23,7 @@ pub(super) const AUTH_OVERRIDE: &str = "auth_overrides.secret";
 pub(super) const CLIENT_SECRET: &str = "identity_providers.client_secret";
 pub(super) const SIGNING_KEY: &str = "signing_keys.private_key";
 pub(super) const SESSION_KEY: &str = "session_keys.key";
+pub(super) const OAUTH_GRANT: &str = "oauth_grants.secret";
 
 /// Writes other bytes that say the same: pods need not hear of it. Whether there is such a row and
 /// such a column.
@@ -56,6 +57,10 @@ pub async fn replace(tx: &mut Tx, place: &str, row: &str, sealed: &[u8]) -> Resu
             row.into(),
         ),
         SESSION_KEY => ("UPDATE session_keys SET key = $2 WHERE id = $1", row.into()),
+        OAUTH_GRANT => (
+            "UPDATE oauth_grants SET secret = $2 WHERE id = $1",
+            uuid()?.into(),
+        ),
         _ => return Ok(false),
     };
     let values = values_of![key, sealed];

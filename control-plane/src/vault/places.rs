@@ -6,7 +6,8 @@
 
 use super::Binding;
 use crate::store::{
-    Result, Tx, auth_overrides, identity_providers, servers, session_keys, signing_keys,
+    Result, Tx, auth_overrides, identity_providers, oauth_grants, servers, session_keys,
+    signing_keys,
 };
 
 /// Tables and columns.
@@ -17,6 +18,7 @@ pub(super) const PLACES: &[(&str, &str)] = &[
     ("identity_providers", "client_secret"),
     ("signing_keys", "private_key"),
     ("session_keys", "key"),
+    ("oauth_grants", "secret"),
 ];
 
 /// Every sealed value there is, with what it should be bound to.
@@ -47,6 +49,9 @@ pub(super) async fn every(tx: &mut Tx) -> Result<Vec<(Binding, Vec<u8>)>> {
     }
     for key in session_keys::list(&mut *tx).await? {
         values.push((Binding::session_key(&key.record.id), key.sealed_key));
+    }
+    for (id, user, sealed) in oauth_grants::all_sealed(&mut *tx).await? {
+        values.push((Binding::oauth_grant(id, user), sealed));
     }
     Ok(values)
 }

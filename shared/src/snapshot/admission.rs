@@ -37,6 +37,18 @@ impl Proof {
         }
     }
 
+    /// Whether it lets its holder call tools: an OAuth client's token, only if the client asked for it.
+    #[must_use]
+    pub fn allows_tools(&self) -> bool {
+        match self {
+            Self::Gateway(claims) => claims
+                .client
+                .as_ref()
+                .is_none_or(|client| client.scope.allows_tools()),
+            Self::IdentityProvider(_) => true,
+        }
+    }
+
     /// Identity of a gateway token.
     #[must_use]
     pub fn token_id(&self) -> Option<TokenId> {

@@ -4,7 +4,6 @@
 //! a page and gives nothing away.
 
 use chrono::Duration;
-use secrecy::SecretString;
 use serde_json::json;
 use warder_shared::{
     id::{GrantId, UserId},
@@ -14,7 +13,7 @@ use warder_shared::{
 use super::{
     ErrorCode, Refusal,
     access::{self, Access},
-    hash, random_bytes, random_secret,
+    random_bytes,
     request::AuthorizationRequest,
 };
 use crate::{
@@ -23,7 +22,7 @@ use crate::{
         AuditEvent, AuthorizationCode, OAuthGrant, ObjectKind, Outcome,
         oauth_grant::{CODE_LIFETIME, GRANT_LIFETIME},
     },
-    service::Services,
+    service::{BearerSecret, Services},
     store::{Tx, audit_events, oauth_clients, oauth_codes, oauth_grants},
     vault::Binding,
 };
@@ -82,9 +81,9 @@ pub async fn approve(
     services: &Services,
     permit: &Permit<Oneself>,
     request: &AuthorizationRequest,
-) -> Result<SecretString, Refusal> {
+) -> Result<BearerSecret, Refusal> {
     let user = user(permit)?;
-    let code = random_secret()?;
+    let code = BearerSecret::generate()?;
     let mut tx = services.store.begin().await?;
     let now = tx.now();
     let access = access::of_user(&mut tx, user, &request.resource).await?;
@@ -114,7 +113,7 @@ pub async fn approve(
         .await?;
     oauth_grants::insert(&mut tx, &grant, &sealed).await?;
     let waiting = AuthorizationCode {
-        hash: hash(&code),
+        hash: code.hash().as_bytes().to_vec(),
         grant: grant.id,
         challenge: request.challenge.clone(),
         expires_at: now + CODE_LIFETIME,

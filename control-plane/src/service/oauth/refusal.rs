@@ -3,7 +3,6 @@
 use std::error::Error;
 
 use crate::{
-    authorize::Denied,
     service::{Failure, keys::KeyFailure},
     store::StoreError,
     vault::VaultError,
@@ -112,12 +111,18 @@ impl From<StoreError> for Refusal {
     }
 }
 
-impl From<VaultError> for Refusal {
-    fn from(error: VaultError) -> Self {
-        match Failure::from(error) {
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        match failure {
             Failure::Internal(cause) => Self::internal(cause),
             other => Self::internal(other),
         }
+    }
+}
+
+impl From<VaultError> for Refusal {
+    fn from(error: VaultError) -> Self {
+        Failure::from(error).into()
     }
 }
 
@@ -126,17 +131,6 @@ impl From<KeyFailure> for Refusal {
         match error {
             KeyFailure::Store(error) => error.into(),
             other => Self::internal(other),
-        }
-    }
-}
-
-impl From<Denied> for Refusal {
-    fn from(denied: Denied) -> Self {
-        match denied {
-            Denied::Internal(cause) => Self::internal(cause),
-            Denied::Unknown { .. } | Denied::Forbidden { .. } => {
-                Self::new(ErrorCode::AccessDenied, "this account may not do that")
-            }
         }
     }
 }

@@ -4,13 +4,12 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::Duration;
-use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
-use super::{ErrorCode, Refusal, event, hash, random_bytes, random_secret};
+use super::{ErrorCode, Refusal, event, random_bytes};
 use crate::{
     domain::{Actor, KnownBy, OAuthClient, ObjectKind, RedirectUri, RegisteredClient},
-    service::{Services, text},
+    service::{BearerSecret, Services, text},
     store::{audit_events, oauth_clients},
 };
 
@@ -40,7 +39,7 @@ pub struct Registration {
     /// The client, with everything that it said about itself.
     pub registered: RegisteredClient,
     /// Its secret, shown now and never again; none: a public client.
-    pub secret: Option<SecretString>,
+    pub secret: Option<BearerSecret>,
 }
 
 /// Registers a client from an address.
@@ -63,7 +62,11 @@ pub async fn register(
         public,
         client,
     } = describe(metadata, &own)?;
-    let secret = if public { None } else { Some(random_secret()?) };
+    let secret = if public {
+        None
+    } else {
+        Some(BearerSecret::generate()?)
+    };
     let registered_from = digest(&SHA256, from.as_bytes()).as_ref().to_vec();
 
     let mut tx = services.store.begin().await?;
@@ -77,7 +80,9 @@ pub async fn register(
             id: URL_SAFE_NO_PAD.encode(&random_bytes()?[..16]),
             ..client
         },
-        secret_hash: secret.as_ref().map(hash),
+        secret_hash: secret
+            .as_ref()
+            .map(|secret| secret.hash().as_bytes().to_vec()),
         metadata,
         registered_from,
         created_at: now,

@@ -226,6 +226,7 @@ pub(crate) async fn grants_that_are_over_are_forgotten(scene: Scene) {
     let delete = async |limit| {
         let mut tx = scene.store.begin().await.unwrap();
         let deleted = oauth_grants::delete_over(&mut tx, limit).await.unwrap();
+        assert_eq!(tx.take_dropped_seals().len(), deleted);
         tx.commit().await.unwrap();
         deleted
     };
