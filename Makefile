@@ -52,6 +52,11 @@ e2e: ## Only the end-to-end tests: real binaries, clients, servers and databases
 e2e: setup build
 	$(NEXTEST) --filterset 'package(e2e)'
 
+.PHONY: conformance
+conformance: ## The official conformance suite: tests/conformance/README.md
+conformance: setup build
+	$(NEXTEST) --filterset 'package(e2e) & test(/^conformance::/)'
+
 .PHONY: openapi
 openapi: ## Write control-plane/openapi.json anew from the code
 	WARDER_UPDATE_OPENAPI=1 cargo nextest run --workspace --locked --filterset 'package(warder-control-plane) & test(openapi)'

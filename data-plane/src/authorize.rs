@@ -362,7 +362,10 @@ fn mismatch(mismatch: Mismatch) -> Rejection {
         Mismatch::Header(_) => rejection(-32020, mismatch.to_string()),
         Mismatch::MetaMissing => rejection(-32602, mismatch.to_string()),
         Mismatch::UnsupportedVersion(requested) => {
-            let supported = Revision::ALL.map(Revision::as_str);
+            // Of the era that knows this error, and so what any server of it supports: more than it tells in
+            // `server/discover` may not be told here. Older revisions are agreed on by `initialize`.
+            let modern = Revision::ALL.into_iter().filter(|one| one.is_modern());
+            let supported: Vec<_> = modern.map(Revision::as_str).collect();
             let requested: String = requested.chars().take(64).collect();
             rejection(-32022, mismatch.to_string())
                 .data(serde_json::json!({"supported": supported, "requested": requested}))

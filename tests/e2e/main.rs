@@ -29,3 +29,4 @@ mod vault_keys;
 mod dev_command;
 mod harness_sign_in;
 mod pages;
+mod conformance;

@@ -1,16 +1,27 @@
 //! Every page, as somebody sees it on a telephone and on a desk, with scripts and without.
 
+use std::collections::BTreeSet;
+
 use e2e::browser::{Browser, Page, Profile};
 use e2e::warder::{Options, Warder};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::people::Person;
 
 const INSPECT: &str = include_str!("../node/inspect_page.js");
 const WINDOWS: [(u32, u32); 2] = [(390, 844), (1280, 800)];
 
-/// The pages of everybody who is signed in.
+/// What must be among the pages that links lead to from the first one.
 const FOR_EVERYBODY: &[&str] = &["/", "/tokens", "/connections", "/account"];
+const FOR_ADMINISTRATORS: &[&str] = &[
+    "/admin/users",
+    "/admin/teams",
+    "/admin/virtual-accounts",
+    "/admin/servers",
+    "/admin/identity-providers",
+    "/admin/audit-events",
+];
+
 #[tokio::test]
 async fn every_page_can_be_read_and_used_browser() {
     let warder = Warder::start(Options::default()).await;
@@ -31,12 +42,25 @@ async fn every_page_can_be_read_and_used_browser() {
         ),
     ] {
         let stranger = browser.open(profile).await;
-        stumbles.extend(look(&stranger, &warder, "/login", name).await);
+        for path in ["/login"] {
+            stumbles.extend(look(&stranger, &warder, path, name).await);
+        }
         stranger.close().await;
 
         let page = administrator.signed_in(&browser, &warder, profile).await;
-        for path in FOR_EVERYBODY {
-            stumbles.extend(look(&page, &warder, path, name).await);
+        let mut seen = BTreeSet::new();
+        let mut waiting = vec!["/".to_owned()];
+        while let Some(path) = waiting.pop() {
+            if seen.insert(path.clone()) {
+                stumbles.extend(look(&page, &warder, &path, name).await);
+                waiting.extend(links(&page).await);
+            }
+        }
+        for path in FOR_EVERYBODY.iter().chain(FOR_ADMINISTRATORS) {
+            assert!(
+                seen.contains(*path),
+                "no link leads to {path}, only to {seen:?}"
+            );
         }
         page.close().await;
     }
@@ -68,6 +92,21 @@ async fn look(page: &Page, warder: &Warder, path: &str, name: &str) -> Vec<Strin
         page.screenshot(&format!("{file}-{name}-{width}")).await;
     }
     stumbles
+}
+
+/// The pages of ours that links on this one lead to.
+async fn links(page: &Page) -> Vec<String> {
+    let script =
+        "[...document.links].filter((a) => a.origin === location.origin).map((a) => a.pathname)";
+    let links = page.evaluate(script).await;
+    let links = links.as_array().expect("links are a list").clone();
+    links
+        .iter()
+        .filter_map(Value::as_str)
+        // The style sheet and the like are no pages.
+        .filter(|path| !path.starts_with("/assets/") && !path.starts_with("/api/"))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// One of everything, with names as long as they may be.

@@ -21,7 +21,7 @@
   const ids = [...document.querySelectorAll('[id]')].map((element) => element.id);
   for (const id of new Set(ids.filter((id, index) => ids.indexOf(id) !== index))) found.push(`has the id ${id} twice`);
   for (const field of document.querySelectorAll('input:not([type=hidden]), select, textarea')) {
-    const label = [...(field.labels ?? [])].map((label) => label.innerText).join('') || field.getAttribute('aria-label');
+    const label = [...(field.labels ?? [])].map((label) => label.textContent).join('') || field.getAttribute('aria-label');
     if (!label?.trim() && !field.getAttribute('aria-labelledby')) found.push(`has a field without a label: ${field.name}`);
   }
   for (const control of document.querySelectorAll('button, a[href]')) {

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::files::tests_folder;
 use crate::ports::Port;
-use crate::process::Process;
+use crate::process::{Process, run};
 use crate::wait::{self, PATIENCE};
 
 /// What came of one run: for each scenario, its checks.
@@ -42,6 +42,42 @@ impl Results {
             .map(|(name, one)| (name.as_str(), one.failed.as_slice()))
             .collect()
     }
+}
+
+/// Runs the scenarios that a revision requires of a server against an MCP endpoint of the gateway, as the owner of a token.
+///
+/// # Panics
+/// When the suite does not come to an end.
+pub async fn gateway(revision: &str, url: &str, token: &str) -> Results {
+    let folder = TempDir::new().expect("the temporary folder is writable");
+    let mut command = Command::new("node");
+    command
+        .arg(tests_folder().join("node/servers/add_token.mjs"))
+        .args(["--target", url])
+        .env("TOKEN", token);
+    // Killed when dropped.
+    let (_proxy, address) = Process::spawn_listening("proxy", command, folder.path()).await;
+    let url = address["url"].as_str().expect("a proxy has a URL");
+    server(revision, url).await
+}
+
+/// Runs the scenarios that a revision requires of a server against an MCP endpoint on `localhost`.
+///
+/// # Panics
+/// When the suite does not come to an end.
+pub async fn server(revision: &str, url: &str) -> Results {
+    let folder = TempDir::new().expect("the temporary folder is writable");
+    let mut command = suite(&["server", "--requirements", revision]);
+    command
+        .args([
+            "--url",
+            &url.replace("127.0.0.1", "localhost"),
+            "--output-dir",
+        ])
+        .arg(folder.path().join("results"));
+    let (_, output, errors) = run("conformance suite", command, None).await;
+    assert!(errors.is_empty() || !output.is_empty(), "{errors}");
+    results(&folder.path().join("results"))
 }
 
 /// A client of the authorization server that the suite plays.

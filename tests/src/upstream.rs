@@ -58,6 +58,19 @@ impl Everything {
     }
 }
 
+/// The server that the official conformance suite wants to talk to, on the second generation of the TypeScript SDK.
+#[derive(Debug, Clone, Copy)]
+pub struct Conformance;
+
+impl Conformance {
+    /// Starts `node/servers/conformance.mjs` and waits until it listens. It records nothing.
+    pub async fn start(self) -> Upstream {
+        let mut command = Command::new("node");
+        command.arg(tests_folder().join("node/servers/conformance.mjs"));
+        Upstream::start("conformance server", command).await
+    }
+}
+
 impl Upstream {
     /// Where its MCP endpoint is.
     #[must_use]
