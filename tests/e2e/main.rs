@@ -30,3 +30,4 @@ mod dev_command;
 mod harness_sign_in;
 mod pages;
 mod conformance;
+mod sign_in;
