@@ -346,6 +346,10 @@ mod tests {
             challenge(Rejection::unauthorized(true, "no")),
             "Bearer resource_metadata=\"https://gw.example/m\", scope=\"mcp:read mcp:tools\", error=\"invalid_token\""
         );
+        assert_eq!(
+            challenge(Rejection::insufficient_scope()),
+            "Bearer resource_metadata=\"https://gw.example/m\", scope=\"mcp:read mcp:tools\", error=\"insufficient_scope\""
+        );
     }
 
     #[test]

@@ -8,4 +8,5 @@ mod consent;
 mod codes;
 mod refreshing;
 mod revocation;
+mod documents;
 mod quirks;
