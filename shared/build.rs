@@ -5,7 +5,7 @@ use std::path::PathBuf;
 fn main() -> anyhow::Result<()> {
     let root = PathBuf::from("../proto");
     println!("cargo:rerun-if-changed={}", root.display());
-    let files = ["nodes", "snapshot", "credentials", "audit"];
+    let files = ["nodes", "snapshot", "credentials", "identities", "audit"];
     let descriptors =
         protox::compile(files.map(|file| format!("warder/v1/{file}.proto")), [&root])?;
     tonic_prost_build::configure().compile_fds(descriptors)?;

@@ -26,6 +26,7 @@ pub mod personal_access_tokens;
 pub mod virtual_accounts;
 pub mod virtual_account_tokens;
 pub mod identity_providers;
+pub mod identity_provider_test;
 pub mod servers;
 pub mod collaborators;
 pub mod auth_overrides;
@@ -69,6 +70,7 @@ pub(crate) fn routes() -> OpenApiRouter<Services> {
             virtual_account_tokens::delete
         ))
         .routes(routes!(identity_providers::list))
+        .routes(routes!(identity_provider_test::test))
         .routes(routes!(
             identity_providers::get,
             identity_providers::put,

@@ -146,6 +146,7 @@ impl App {
             nodes,
             feed: feed.clone(),
             resolver,
+            provider_keys: services.provider_keys.clone(),
             limit,
             shutdown: drain.started.clone(),
         });
@@ -230,6 +231,10 @@ impl App {
         tasks.spawn(follow_database(
             feed,
             readiness.clone(),
+            drain.started.clone(),
+        ));
+        tasks.spawn(jobs::read_provider_keys(
+            services.clone(),
             drain.started.clone(),
         ));
         tasks.spawn(jobs::run(services, audit_retention, drain.started.clone()));

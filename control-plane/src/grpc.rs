@@ -6,6 +6,7 @@
 mod audit;
 mod authenticate;
 mod credentials;
+mod identities;
 mod nodes;
 mod snapshot;
 
@@ -13,11 +14,13 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use warder_shared::proto::v1::audit_service_server::AuditServiceServer;
 use warder_shared::proto::v1::credential_service_server::CredentialServiceServer;
+use warder_shared::proto::v1::identity_service_server::IdentityServiceServer;
 use warder_shared::proto::v1::node_service_server::NodeServiceServer;
 use warder_shared::proto::v1::snapshot_service_server::SnapshotServiceServer;
 
 use crate::service::feed::Feed;
 use crate::service::nodes::Nodes;
+use crate::service::provider_keys::KeyReader;
 use crate::service::resolve::{ResolveLimit, Resolver};
 use crate::store::Store;
 
@@ -40,6 +43,8 @@ pub struct Parts {
     pub resolver: Resolver,
     /// How often pods may ask.
     pub limit: ResolveLimit,
+    /// Whose keys they ask for.
+    pub provider_keys: KeyReader,
     /// Ends the streams when the process drains.
     pub shutdown: CancellationToken,
 }
@@ -53,10 +58,18 @@ pub fn routes(parts: Parts) -> Routes {
         feed,
         resolver,
         limit,
+        provider_keys,
         shutdown,
     } = parts;
     let enrollment = nodes::Service {
         nodes: nodes.clone(),
+    };
+    let identities = identities::Service {
+        nodes: nodes.clone(),
+        store: store.clone(),
+        feed: feed.clone(),
+        keys: provider_keys,
+        limit: limit.clone(),
     };
     let snapshots = snapshot::Service {
         nodes: nodes.clone(),
@@ -74,6 +87,9 @@ pub fn routes(parts: Parts) -> Routes {
         .add_service(SnapshotServiceServer::new(snapshots).max_decoding_message_size(SMALL_REQUEST))
         .add_service(
             CredentialServiceServer::new(credentials).max_decoding_message_size(SMALL_REQUEST),
+        )
+        .add_service(
+            IdentityServiceServer::new(identities).max_decoding_message_size(SMALL_REQUEST),
         )
         .add_service(AuditServiceServer::new(audit).max_decoding_message_size(REPORT))
 }

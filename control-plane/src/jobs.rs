@@ -16,6 +16,9 @@ const RETIREMENT_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the keys are looked after: well below the time between publishing and using one.
 const KEY_INTERVAL: Duration = Duration::from_secs(30);
 
+/// How often it is asked whose keys are due.
+const PROVIDER_KEYS_INTERVAL: Duration = Duration::from_secs(10);
+
 /// How often things are forgotten.
 const CLEANING_INTERVAL: Duration = Duration::from_secs(3600);
 
@@ -67,6 +70,23 @@ const PAST_GRANTS: chrono::Duration = chrono::Duration::days(1);
 /// How long an OAuth client is remembered that nobody granted anything to, and one that was used.
 const UNUSED_CLIENTS: chrono::Duration = chrono::Duration::hours(24);
 const INACTIVE_CLIENTS: chrono::Duration = chrono::Duration::days(180);
+
+/// Reads the keys of identity providers when that is due, until `shutdown`. Apart from the other jobs, which do not
+/// wait for anybody's server.
+pub(crate) async fn read_provider_keys(services: Services, shutdown: CancellationToken) {
+    let mut reading = tokio::time::interval(PROVIDER_KEYS_INTERVAL);
+    reading.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = reading.tick() => {}
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            read = services.provider_keys.read_due() => report("reading the keys of identity providers", read),
+        }
+    }
+}
 
 /// Forgets changes that no pod asks for any more, tokens that expired long ago, sessions that ended, and OAuth
 /// clients that are not used any more.

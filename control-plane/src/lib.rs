@@ -17,6 +17,6 @@ pub mod grpc;
 pub mod service;
 pub mod domain;
 pub mod store;
-pub mod upstream;
 pub mod vault;
+pub mod upstream;
 pub mod jobs;

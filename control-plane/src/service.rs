@@ -21,6 +21,8 @@ pub mod virtual_accounts;
 pub mod virtual_account_tokens;
 pub mod identity_providers;
 pub mod identities;
+pub mod provider_keys;
+pub mod identity_test;
 pub mod servers;
 pub mod collaborators;
 pub mod overrides;

@@ -24,7 +24,7 @@ use warder_shared::{
 use crate::{
     accept::{Gate, RequestIds, guarded_io::GuardedIo},
     audit::{self, Audit},
-    authenticate::Tokens,
+    authenticate::{Authenticator, Newcomers},
     authorize::Judge,
     config::Config,
     forward::{Forwarder, Streams, Upstreams},
@@ -148,8 +148,8 @@ impl App {
                 &config.allowed_origins,
             ),
             ids: RequestIds::new()?,
+            callers: Authenticator::new(live.clone(), Newcomers::new(link.clone(), live.clone())),
             live: live.clone(),
-            tokens: Tokens::new(),
             judge: Judge {
                 live,
                 max_body: config.max_body_size,

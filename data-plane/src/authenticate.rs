@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use hyper::body::Incoming;
 use moka::sync::Cache;
 use warder_shared::{
-    snapshot::{Caller, NotAdmitted, Proof, Snapshot, Verified},
+    snapshot::{Caller, NotAdmitted, NotMapped, Proof, Snapshot, Unmapped, Verified},
     token::{MAX_TOKEN_LENGTH, TokenError},
 };
 use zeroize::Zeroizing;
@@ -24,7 +24,12 @@ use zeroize::Zeroizing;
 use crate::{
     accept::Accepted,
     error::{ErrorType, Rejection},
+    sync::Live,
 };
+
+mod newcomers;
+
+pub(crate) use newcomers::Newcomers;
 
 /// A request whose caller is known.
 pub(crate) struct Authenticated {
@@ -90,7 +95,7 @@ impl Bearer {
 }
 
 /// Verified tokens. A signature is checked once; everything that may change is checked each time.
-pub(crate) struct Tokens {
+struct Tokens {
     verified: Cache<Known, Verified, RandomState>,
 }
 
@@ -115,8 +120,7 @@ impl Borrow<str> for Known {
 const CAPACITY: u64 = 100_000;
 
 impl Tokens {
-    /// No token is known.
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         Self {
             verified: Cache::builder()
                 .max_capacity(CAPACITY)
@@ -147,40 +151,93 @@ impl Tokens {
     }
 }
 
-/// Verifies the caller's token.
-///
-/// # Errors
-/// 400 for more than one, 401 for none or one that is not valid (any more).
-pub(crate) fn bearer(
-    tokens: &Tokens,
-    snapshot: &Snapshot,
-    now: DateTime<Utc>,
-    accepted: Accepted,
-) -> Result<Authenticated, Rejection> {
-    let Accepted {
-        method,
-        mut headers,
-        server,
-        body,
-        ..
-    } = accepted;
-    let token = take_token(&mut headers)?;
-    let proof = tokens
-        .verify(snapshot, token.expose(), &server, now)
-        .map_err(refuse)?;
-    let caller = snapshot.admit(&proof).map_err(not_admitted)?;
-    Ok(Authenticated {
-        method,
-        headers,
-        server,
-        body,
-        identity: Identity {
-            proof,
-            caller,
-            token,
-            _verified: (),
-        },
-    })
+/// Finds out who calls: what the snapshot can tell, and what has to be asked for.
+pub(crate) struct Authenticator {
+    tokens: Tokens,
+    live: Arc<Live>,
+    newcomers: Newcomers,
+}
+
+impl Authenticator {
+    /// No token is known.
+    pub(crate) fn new(live: Arc<Live>, newcomers: Newcomers) -> Self {
+        Self {
+            tokens: Tokens::new(),
+            live,
+            newcomers,
+        }
+    }
+
+    /// Verifies the caller's token.
+    ///
+    /// # Errors
+    /// 400 for more than one, 401 for none or one that is not valid (any more), 403 for one of an identity provider
+    /// that stands for nobody here, 503 when that cannot be found out now.
+    pub(crate) async fn bearer(
+        &self,
+        now: DateTime<Utc>,
+        accepted: Accepted,
+    ) -> Result<Authenticated, Rejection> {
+        let Accepted {
+            method,
+            mut headers,
+            server,
+            body,
+            ..
+        } = accepted;
+        let token = take_token(&mut headers)?;
+        let proof = self.prove(&token, &server, now).await?;
+        let caller = self.admit(&token, &proof).await?;
+        Ok(Authenticated {
+            method,
+            headers,
+            server,
+            body,
+            identity: Identity {
+                proof,
+                caller,
+                token,
+                _verified: (),
+            },
+        })
+    }
+
+    async fn prove(
+        &self,
+        token: &Bearer,
+        server: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<Proof>, Rejection> {
+        let verify = || {
+            let view = self.live.view();
+            self.tokens
+                .verify(&view.snapshot, token.expose(), server, now)
+        };
+        let verified = match verify() {
+            Err(TokenError::UnknownProviderKey(key)) => {
+                self.newcomers.key(&key).await?;
+                verify()
+            }
+            other => other,
+        };
+        verified.map_err(refuse)
+    }
+
+    async fn admit(&self, token: &Bearer, proof: &Proof) -> Result<Caller, Rejection> {
+        let admit = || self.live.view().snapshot.admit(proof);
+        let admitted = match (admit(), proof) {
+            (Err(NotAdmitted::NotMapped(refusal)), Proof::IdentityProvider(proof))
+                if refusal.why == Unmapped::Stranger =>
+            {
+                let assertion = &proof.assertion;
+                let stranger = (assertion.provider, &*assertion.subject);
+                self.newcomers.introduce(token, stranger, refusal).await?;
+                admit()
+            }
+            (other, _) => other,
+        };
+        admitted.map_err(not_admitted)
+    }
 }
 
 /// Takes the one bearer token out of the headers, and every other credential with it.
@@ -214,14 +271,19 @@ fn refuse(error: TokenError) -> Rejection {
 
 fn not_admitted(reason: NotAdmitted) -> Rejection {
     match reason {
-        NotAdmitted::NotMapped(not_mapped) => Rejection::new(
-            StatusCode::FORBIDDEN,
-            ErrorType::IdentityNotMapped,
-            not_mapped.to_string(),
-        )
-        .because(not_mapped.to_string()),
+        NotAdmitted::NotMapped(refusal) => not_mapped(&refusal),
         other => invalid(other.to_string()),
     }
+}
+
+fn not_mapped(refusal: &NotMapped) -> Rejection {
+    let message = refusal.to_string();
+    Rejection::new(
+        StatusCode::FORBIDDEN,
+        ErrorType::IdentityNotMapped,
+        message.clone(),
+    )
+    .because(message)
 }
 
 /// The caller hears one thing, whatever is wrong; the audit trail keeps what it was.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use secrecy::{ExposeSecret as _, SecretString};
 use tonic::{
-    Request, Status,
+    Request, Response, Status,
     metadata::{Ascii, MetadataValue},
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
 };
@@ -96,6 +96,32 @@ impl Link {
             .metadata_mut()
             .insert("authorization", authorization);
         Ok(request)
+    }
+
+    /// Asks, and once more with a new credential when the one that it had has expired or was withdrawn.
+    ///
+    /// # Errors
+    /// What the control plane says, or why it was not reached.
+    pub(crate) async fn ask<T: Clone, R, F>(
+        &self,
+        message: T,
+        rpc: impl Fn(Request<T>) -> F,
+    ) -> Result<R, Status>
+    where
+        F: Future<Output = Result<Response<R>, Status>>,
+    {
+        let mut request = self.request(message.clone()).await?;
+        request.set_timeout(RPC_TIMEOUT);
+        let answer = match rpc(request).await {
+            Err(status) if status.code() == tonic::Code::Unauthenticated => {
+                self.judge(&status);
+                let mut request = self.request(message).await?;
+                request.set_timeout(RPC_TIMEOUT);
+                rpc(request).await
+            }
+            other => other,
+        };
+        answer.map(Response::into_inner)
     }
 
     /// Forgets the credential, if this is what the control plane refused.

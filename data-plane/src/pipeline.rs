@@ -10,7 +10,7 @@ use warder_shared::clock::Clock;
 use crate::{
     accept::{self, Gate, RequestIds, Verdict, guarded_io::Connection},
     audit::{Audit, Record},
-    authenticate::{self, Tokens},
+    authenticate::Authenticator,
     authorize::{self, Judge},
     error::{ErrorType, Rejection},
     forward::{AnswerBody, Forwarder, Recorded},
@@ -26,7 +26,7 @@ pub(crate) struct Gateway {
     pub(crate) gate: Gate,
     pub(crate) ids: RequestIds,
     pub(crate) live: Arc<Live>,
-    pub(crate) tokens: Tokens,
+    pub(crate) callers: Authenticator,
     pub(crate) judge: Judge,
     pub(crate) credentials: Arc<Credentials>,
     pub(crate) forwarder: Forwarder,
@@ -86,12 +86,10 @@ async fn call(
             "the gateway has not heard from its control plane for too long",
         ));
     }
-    let view = gateway.live.view();
-    if let Some(server) = view.snapshot.server(&accepted.server) {
+    if let Some(server) = gateway.live.view().snapshot.server(&accepted.server) {
         record.server(server);
     }
-    let authenticated = authenticate::bearer(&gateway.tokens, &view.snapshot, now, accepted)?;
-    drop(view);
+    let authenticated = gateway.callers.bearer(now, accepted).await?;
     record.identity(
         authenticated.identity.caller.principal,
         &authenticated.identity.proof,

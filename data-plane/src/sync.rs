@@ -47,6 +47,8 @@ pub(crate) struct Live {
     /// When the control plane was last heard, in microseconds since 1970.
     last_contact: AtomicI64,
     max_stale: Duration,
+    /// The version of the view.
+    version: tokio::sync::watch::Sender<u64>,
 }
 
 impl Live {
@@ -56,7 +58,18 @@ impl Live {
             view: ArcSwap::default(),
             last_contact: AtomicI64::new(i64::MIN),
             max_stale,
+            version: tokio::sync::watch::Sender::new(0),
         }
+    }
+
+    /// Waits until the view is of this version or a later one.
+    pub(crate) async fn reached(&self, version: u64) {
+        // The sender is right here.
+        let _ = self
+            .version
+            .subscribe()
+            .wait_for(|current| *current >= version)
+            .await;
     }
 
     /// The current view.
@@ -90,5 +103,6 @@ impl Live {
             epoch,
             version,
         }));
+        self.version.send_replace(version);
     }
 }

@@ -31,3 +31,4 @@ mod harness_sign_in;
 mod pages;
 mod conformance;
 mod sign_in;
+mod identity_providers;

@@ -17,10 +17,12 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig};
 use tonic::{Code, Request};
 use warder_shared::proto::v1::audit_service_client::AuditServiceClient;
 use warder_shared::proto::v1::credential_service_client::CredentialServiceClient;
+use warder_shared::proto::v1::identity_service_client::IdentityServiceClient;
 use warder_shared::proto::v1::node_service_client::NodeServiceClient;
 use warder_shared::proto::v1::snapshot_service_client::SnapshotServiceClient;
 use warder_shared::proto::v1::{
-    EnrollRequest, ReportRequest, ResolveRequest, ResolveResponse, WatchRequest, change::Change,
+    EnrollRequest, IdentifyRequest, RefreshKeysRequest, ReportRequest, ResolveRequest,
+    ResolveResponse, WatchRequest, change::Change,
 };
 
 use crate::support::Scene;
@@ -328,6 +330,20 @@ async fn t62_every_rpc_asks_for_the_pods_own_token() {
             Some(Code::Unauthenticated),
             "{token:?}"
         );
+        let mut identities = IdentityServiceClient::new(channel.clone());
+        let message = RefreshKeysRequest::default();
+        let refresh = identities.refresh_keys(with_token(message, token)).await;
+        let message = IdentifyRequest {
+            caller_token: scene.ann.token.clone(),
+        };
+        let identify = identities.identify(with_token(message, token)).await;
+        for status in [refresh.err(), identify.err()] {
+            assert_eq!(
+                status.map(|status| status.code()),
+                Some(Code::Unauthenticated),
+                "{token:?}"
+            );
+        }
         assert_eq!(
             resolve(warder, token, &scene.ann.token, "x").await.err(),
             Some(Code::Unauthenticated),

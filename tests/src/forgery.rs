@@ -1,9 +1,52 @@
 //! Tokens that an identity provider would never issue for us, however they are signed: each differs from a good one
 //! in one thing. One list for the verifier alone and for every way in (T1–T4).
 
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::identity_provider::Signer;
+
+/// Signs as an identity provider without one: for tests that have no use for a running one.
+pub struct LocalSigner(Ed25519KeyPair);
+
+impl LocalSigner {
+    /// A signer with a key of its own, `k1`.
+    ///
+    /// # Panics
+    /// When there is no randomness.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "each one is another")]
+    pub fn new() -> Self {
+        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("randomness");
+        Self(Ed25519KeyPair::from_pkcs8(document.as_ref()).expect("a key"))
+    }
+
+    /// Its public key as a JWK set.
+    #[must_use]
+    pub fn jwks(&self) -> Value {
+        let x = URL_SAFE_NO_PAD.encode(self.0.public_key().as_ref());
+        json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": x}]})
+    }
+
+    /// An access token with these claims.
+    #[must_use]
+    pub fn sign(&self, claims: &Value) -> String {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let header = json!({"alg": "EdDSA", "typ": "at+jwt", "kid": "k1"});
+        let input = format!("{}.{}", part(&header), part(claims));
+        let signature = self.0.sign(input.as_bytes());
+        format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
+    }
+}
+
+impl std::fmt::Debug for LocalSigner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LocalSigner")
+    }
+}
 
 /// A token to forge.
 #[derive(Debug, Clone)]

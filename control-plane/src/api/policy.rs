@@ -64,6 +64,7 @@ pub const POLICY: &[(&str, Access)] = &[
     ("get_identity_provider", Access::Administrator),
     ("put_identity_provider", Access::Administrator),
     ("delete_identity_provider", Access::Administrator),
+    ("test_identity_provider_token", Access::Administrator),
     ("list_mcp_servers", Access::Oneself),
     ("get_mcp_server", Access::ServerUser),
     ("put_mcp_server", Access::ServerManagerOrCreator),

@@ -100,6 +100,7 @@ pub async fn put(
         }
         audit(&mut tx, permit, created, &provider, &lost).await?;
         tx.commit().await?;
+        services.provider_keys.read(id).await?;
     }
     let mut tx = services.store.begin_read().await?;
     let provider = identity_providers::find(&mut tx, id)
@@ -142,7 +143,7 @@ const NOT_FOUND: Failure = Failure::NotFound {
 };
 
 /// The identity provider of a name.
-async fn find(tx: &mut Tx, name: &str) -> Result<IdentityProvider, Failure> {
+pub(super) async fn find(tx: &mut Tx, name: &str) -> Result<IdentityProvider, Failure> {
     let name = name.parse().map_err(|_| NOT_FOUND)?;
     identity_providers::find_by_name(tx, &name)
         .await?

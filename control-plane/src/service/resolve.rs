@@ -10,7 +10,7 @@ mod compose;
 mod limit;
 
 use warder_shared::id::ServerId;
-use warder_shared::snapshot::NotAdmitted;
+use warder_shared::snapshot::{Caller, NotAdmitted};
 use warder_shared::token::TokenError;
 
 pub use self::compose::Resolution;
@@ -74,17 +74,14 @@ impl Resolver {
         caller_token: &str,
         server_id: ServerId,
     ) -> Result<Resolution, ResolveFailure> {
-        let snapshot = self.feed.snapshot();
-        let now = self.store.clock().now();
-        let known = snapshot.server_by_id(server_id);
-        let name = known.map_or("", |known| known.name.as_str());
-        let verified = snapshot.verify(caller_token, name, now)?;
-        let caller = snapshot.admit(&verified.proof)?;
-        known
-            .ok_or(ResolveFailure::NoSuchServer)?
-            .policy
-            .access(caller.principal, &caller.teams)
-            .ok_or(ResolveFailure::NoSuchServer)?;
+        let caller = match self.permitted(caller_token, server_id) {
+            // The pod may have heard of a key, of somebody or of a server that this replica has not heard of yet.
+            Err(refusal) => match self.feed.refresh().await {
+                Ok(()) => self.permitted(caller_token, server_id)?,
+                Err(_) => return Err(refusal),
+            },
+            Ok(caller) => caller,
+        };
 
         let mut tx = self.store.begin_read().await?;
         let server = servers::find(&mut tx, server_id)
@@ -121,6 +118,20 @@ impl Resolver {
                 ..resolution
             },
         })
+    }
+
+    /// The holder of a token, if they may use a server, as far as is known here.
+    fn permitted(&self, token: &str, server: ServerId) -> Result<Caller, ResolveFailure> {
+        let snapshot = self.feed.snapshot();
+        let known = snapshot.server_by_id(server);
+        let name = known.map_or("", |known| known.name.as_str());
+        let verified = snapshot.verify(token, name, self.store.clock().now())?;
+        let caller = snapshot.admit(&verified.proof)?;
+        let access = known.and_then(|known| known.policy.access(caller.principal, &caller.teams));
+        match access {
+            Some(_) => Ok(caller),
+            None => Err(ResolveFailure::NoSuchServer),
+        }
     }
 
     async fn open_server(

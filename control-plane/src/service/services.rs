@@ -3,7 +3,7 @@
 use warder_shared::{clock::Clock, egress::EgressRules};
 
 use crate::{
-    service::{keys::Keys, oauth::ClientDocuments, passwords::Passwords},
+    service::{keys::Keys, oauth::ClientDocuments, passwords::Passwords, provider_keys::KeyReader},
     store::Store,
     vault::Vault,
 };
@@ -18,15 +18,21 @@ pub struct Services {
     pub(crate) passwords: Passwords,
     pub(crate) client_documents: ClientDocuments,
     pub(crate) require_resource: bool,
+    pub(crate) provider_keys: KeyReader,
 }
 
 impl Services {
     /// Puts the parts together.
+    ///
+    /// # Panics
+    /// Never: the public roots are compiled in.
     #[must_use]
     pub fn new(store: Store, vault: Vault, keys: Keys, egress: EgressRules) -> Self {
+        let provider_keys = KeyReader::new(store.clone(), egress.clone());
         Self {
             client_documents: ClientDocuments::new(egress.clone()),
             require_resource: false,
+            provider_keys: provider_keys.expect("the public roots are certificates"),
             store,
             vault,
             keys,

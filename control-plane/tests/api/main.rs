@@ -12,6 +12,7 @@ mod teams;
 mod tokens;
 mod virtual_accounts;
 mod identity_providers;
+mod identity_provider_test;
 mod servers;
 mod moves;
 mod collaborators;

@@ -125,6 +125,10 @@ impl Cast {
                 ("", provider_body("https://evil.invalid")),
             ),
             ("delete_identity_provider", ("", Value::Null)),
+            (
+                "test_identity_provider_token",
+                ("", json!({"token": "a.b.c"})),
+            ),
             ("list_mcp_servers", ("", Value::Null)),
             ("get_mcp_server", ("", Value::Null)),
             (

@@ -9,3 +9,5 @@ mod nodes;
 mod resolve;
 mod audit_report;
 mod grpc;
+mod identities;
+mod provider_keys;

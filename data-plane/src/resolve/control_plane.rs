@@ -21,7 +21,7 @@ use super::{Pair, cache::Stored};
 use crate::{
     authenticate::Identity,
     error::{ErrorType, Rejection},
-    link::{Link, RPC_TIMEOUT},
+    link::Link,
 };
 
 /// The control plane's vault, as far as callers' own tokens open it.
@@ -42,28 +42,16 @@ impl Vault {
         identity: &Identity,
         server: &Server,
     ) -> Result<Stored, Rejection> {
-        let response = match self.ask(identity, server).await {
-            // Our own credential had expired or was withdrawn: enroll anew, once.
-            Err(status) if status.code() == Code::Unauthenticated => {
-                self.link.judge(&status);
-                self.ask(identity, server).await
-            }
-            other => other,
-        };
-        self.read(response.map_err(|status| refusal(&status))?, server)
-    }
-
-    async fn ask(&self, identity: &Identity, server: &Server) -> Result<ResolveResponse, Status> {
         let message = ResolveRequest {
             caller_token: identity.token.expose().to_owned(),
             server_id: server.id.to_string(),
         };
-        let mut request = self.link.request(message).await?;
-        request.set_timeout(RPC_TIMEOUT);
-        Ok(CredentialServiceClient::new(self.link.channel())
-            .resolve(request)
-            .await?
-            .into_inner())
+        let channel = self.link.channel();
+        let response = self.link.ask(message, |request| {
+            let mut client = CredentialServiceClient::new(channel.clone());
+            async move { client.resolve(request).await }
+        });
+        self.read(response.await.map_err(|status| refusal(&status))?, server)
     }
 
     fn read(&self, response: ResolveResponse, server: &Server) -> Result<Stored, Rejection> {

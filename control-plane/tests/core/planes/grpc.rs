@@ -13,10 +13,12 @@ use warder_control_plane::grpc::{self, Parts};
 use warder_control_plane::service::resolve::ResolveLimit;
 use warder_shared::proto::v1::audit_service_client::AuditServiceClient;
 use warder_shared::proto::v1::credential_service_client::CredentialServiceClient;
+use warder_shared::proto::v1::identity_service_client::IdentityServiceClient;
 use warder_shared::proto::v1::node_service_client::NodeServiceClient;
 use warder_shared::proto::v1::snapshot_service_client::SnapshotServiceClient;
 use warder_shared::proto::v1::{
-    AuditEvent, EnrollRequest, ReportRequest, ResolveRequest, WatchRequest,
+    AuditEvent, EnrollRequest, IdentifyRequest, RefreshKeysRequest, ReportRequest, ResolveRequest,
+    WatchRequest,
 };
 
 use crate::planes::scene::{ENROLLMENT_SECRET, Plane};
@@ -44,6 +46,7 @@ impl Served {
             feed: plane.feed.clone(),
             resolver: plane.resolver.clone(),
             limit,
+            provider_keys: plane.provider_keys(),
             shutdown: shutdown.clone(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -112,8 +115,17 @@ async fn t63_every_rpc_but_enroll_asks_for_a_node_credential() {
     let mut snapshots = SnapshotServiceClient::new(served.channel.clone());
     let mut credentials = CredentialServiceClient::new(served.channel.clone());
     let mut audit = AuditServiceClient::new(served.channel.clone());
+    let mut identities = IdentityServiceClient::new(served.channel.clone());
     for authorization in refused {
         let codes = [
+            identities
+                .refresh_keys(with(RefreshKeysRequest::default(), authorization))
+                .await
+                .err(),
+            identities
+                .identify(with(IdentifyRequest::default(), authorization))
+                .await
+                .err(),
             snapshots
                 .watch(with(WatchRequest::default(), authorization))
                 .await
@@ -151,6 +163,16 @@ async fn t63_every_rpc_but_enroll_asks_for_a_node_credential() {
         .await
         .unwrap_err();
     assert_eq!(status.code(), Code::NotFound);
+    let status = identities
+        .refresh_keys(with(RefreshKeysRequest::default(), &[&good]))
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::NotFound);
+    let status = identities
+        .identify(with(IdentifyRequest::default(), &[&good]))
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied);
 
     let mut nodes = NodeServiceClient::new(served.channel.clone());
     let mut enroll = async |enrollment_secret: &str, node: &str| {
