@@ -28,6 +28,7 @@ mod discovery;
 mod vault_keys;
 mod dev_command;
 mod harness_sign_in;
+mod oauth_clients;
 mod pages;
 mod conformance;
 mod sign_in;

@@ -12,7 +12,7 @@ const INSPECT: &str = include_str!("../node/inspect_page.js");
 const WINDOWS: [(u32, u32); 2] = [(390, 844), (1280, 800)];
 
 /// What must be among the pages that links lead to from the first one.
-const FOR_EVERYBODY: &[&str] = &["/", "/tokens", "/connections", "/account"];
+const FOR_EVERYBODY: &[&str] = &["/", "/tokens", "/connections", "/applications", "/account"];
 const FOR_ADMINISTRATORS: &[&str] = &[
     "/admin/users",
     "/admin/teams",
@@ -42,7 +42,7 @@ async fn every_page_can_be_read_and_used_browser() {
         ),
     ] {
         let stranger = browser.open(profile).await;
-        for path in ["/login"] {
+        for path in ["/login", "/oauth/authorize"] {
             stumbles.extend(look(&stranger, &warder, path, name).await);
         }
         stranger.close().await;

@@ -210,7 +210,11 @@ fn results(folder: &Path) -> Results {
 
 /// `server-ping-2026-11-24T10-00-00-000Z` is `ping`.
 fn scenario_name(folder: &str) -> String {
-    let folder = folder.strip_prefix("server-").unwrap_or(folder);
+    let kinds = ["authorization-server-", "server-"];
+    let folder = kinds
+        .iter()
+        .find_map(|kind| folder.strip_prefix(kind))
+        .unwrap_or(folder);
     let end = folder
         .match_indices("-20")
         .map(|(index, _)| index)

@@ -1,5 +1,6 @@
 //! Real MCP clients that are given nothing but a server's URL, and find their way through OAuth from there.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -116,11 +117,29 @@ impl Running {
     /// When it keeps none.
     #[must_use]
     pub fn access_token(&self) -> String {
-        let kept = std::fs::read_to_string(self.memory.path().join("oauth.json"))
-            .expect("the client keeps what it got");
-        let kept: Value = serde_json::from_str(&kept).expect("the client keeps JSON");
-        let token = kept["tokens"]["access_token"].as_str();
-        token.expect("the client has a token").to_owned()
+        let token = self.kept()["tokens"]["access_token"].clone();
+        token.as_str().expect("the client has a token").to_owned()
+    }
+
+    /// Makes the access token that it remembers one that nobody accepts. Only for clients that are started again: to them it is as if it
+    /// had expired meanwhile.
+    ///
+    /// # Panics
+    /// When it keeps none.
+    pub fn spoil_access_token(&self) {
+        let mut kept = self.kept();
+        let spoilt = format!("{}x", self.access_token());
+        kept["tokens"]["access_token"] = spoilt.into();
+        std::fs::write(self.file(), kept.to_string()).expect("the client's file is writable");
+    }
+
+    fn kept(&self) -> Value {
+        let kept = std::fs::read_to_string(self.file()).expect("the client keeps what it got");
+        serde_json::from_str(&kept).expect("the client keeps JSON")
+    }
+
+    fn file(&self) -> PathBuf {
+        self.memory.path().join("oauth.json")
     }
 
     /// What it says next.
