@@ -147,8 +147,7 @@ async fn a_client_is_let_in_by_the_identity_provider_browser() {
     let callback = format!("{public_url}/login/company/callback");
     let settings = Settings::default()
         .web_client("warder", "warder-secret", &[&callback])
-        .interactive()
-        .on_localhost();
+        .interactive();
     let provider = IdentityProvider::start(settings).await;
     let configuration: Value = json!({
         "display_name": "Company", "issuer": provider.issuer(), "audiences": [e2e::identity_provider::RESOURCE],
