@@ -151,11 +151,11 @@ impl KeyReader {
         if inner.unknown.contains_key(&key) {
             return Ok(Some(Refreshed::Unknown));
         }
-        let mut tx = inner.store.begin().await?;
-        let now = tx.now();
-        if !identity_provider_keys::ask(&mut tx, id, now - ON_DEMAND).await? {
-            let asked = identity_provider_keys::asked_at(&mut tx, id).await?;
-            drop(tx);
+        let now = inner.store.clock().now();
+        let asked = identity_provider_keys::asked_at(&inner.store, id).await?;
+        // Those who come too early do not get in the way of whoever writes.
+        if asked.is_some_and(|asked| asked > now - ON_DEMAND) || !self.ask(id).await? {
+            let asked = identity_provider_keys::asked_at(&inner.store, id).await?;
             if self.is_being_found(id, kid, asked).await? {
                 return Ok(Some(Refreshed::Found));
             }
@@ -163,7 +163,6 @@ impl KeyReader {
             let wait = wait.max(TimeDelta::seconds(1)).to_std().unwrap_or_default();
             return Ok(Some(Refreshed::RetryAfter(wait)));
         }
-        tx.commit().await?;
         self.read(id).await?;
         if self.has(id, kid).await? {
             return Ok(Some(Refreshed::Found));
@@ -176,6 +175,15 @@ impl KeyReader {
         }
         inner.unknown.insert(key, ()).await;
         Ok(Some(Refreshed::Unknown))
+    }
+
+    /// Takes the one turn of half a minute to ask a provider; whether it was free.
+    async fn ask(&self, id: IdentityProviderId) -> Result<bool> {
+        let mut tx = self.0.store.begin().await?;
+        let since = tx.now() - ON_DEMAND;
+        let won = identity_provider_keys::ask(&mut tx, id, since).await?;
+        tx.commit().await?;
+        Ok(won)
     }
 
     /// Waits for a replica that is asking a provider, if one is; whether it found the key.

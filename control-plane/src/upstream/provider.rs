@@ -134,9 +134,15 @@ fn interpret(metadata: &Map<String, Value>, issuer: &str) -> Option<ProviderMeta
     if !same {
         return None;
     }
+    // Without TLS only as its issuer, which an operator allowed: people are sent there with what signs them in.
+    let plain = issuer.starts_with("http:");
     let url = |name: &str| {
         let url = Url::parse(metadata.get(name)?.as_str()?).ok()?;
-        (matches!(url.scheme(), "http" | "https") && url.fragment().is_none()).then_some(url)
+        let is_fine = (url.scheme() == "https" || (plain && url.scheme() == "http"))
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none();
+        is_fine.then_some(url)
     };
     let methods = metadata
         .get("token_endpoint_auth_methods_supported")
@@ -218,5 +224,24 @@ mod tests {
         .unwrap();
         assert_eq!((found.jwks_uri, found.authorization_endpoint), (None, None));
         assert!(found.token_endpoint.is_some());
+        for (issuer, endpoint, accepted) in [
+            ("https://a.example", "http://a.example/token", false),
+            (
+                "https://a.example",
+                "https://user:word@a.example/token",
+                false,
+            ),
+            ("http://127.0.0.1:9", "http://127.0.0.1:9/token", true),
+        ] {
+            let found = read(
+                issuer,
+                json!({"issuer": issuer, "token_endpoint": endpoint}),
+            );
+            assert_eq!(
+                found.unwrap().token_endpoint.is_some(),
+                accepted,
+                "{endpoint}"
+            );
+        }
     }
 }
