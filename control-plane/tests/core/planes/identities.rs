@@ -141,8 +141,9 @@ impl Plane {
             .await
             .unwrap();
         let actions = page.items.into_iter().map(|event| event.action);
+        // The clock stands still, so that nothing says which of them came first.
         let mut actions: Vec<_> = actions.filter(|action| !action.contains("key")).collect();
-        actions.reverse();
+        actions.sort_unstable();
         actions
     }
 }
@@ -354,15 +355,13 @@ async fn groups_come_and_go_and_take_only_their_own_memberships_along() {
     teams::replace_members(&mut tx, dev.id, &[]).await.unwrap();
     plane.commit(tx).await;
     assert_eq!(plane.team_names(&ada).await, ["ops"]);
-    let before = plane.actions().await.len();
+    let mut expected = plane.actions().await;
     plane.identify(&groups(&["engineering"])).await.unwrap();
     assert_eq!(plane.team_names(&ada).await, ["dev", "ops"]);
     plane.identify(&groups(&["engineering"])).await.unwrap();
-    assert_eq!(
-        plane.actions().await[before..],
-        ["user_identity.sync_groups"],
-        "once"
-    );
+    expected.push("user_identity.sync_groups".to_owned());
+    expected.sort_unstable();
+    assert_eq!(plane.actions().await, expected, "once");
 }
 
 #[tokio::test]
