@@ -71,7 +71,7 @@ def test_contradictions_are_refused():
 def test_every_setting_named_in_the_values_reaches_a_process():
     named = set(re.findall(r"WARDER_[A-Z_]+[A-Z]", (CHART / "values.yaml").read_text()))
     filled = {
-        "controlPlane": {"config": {"WARDER_EGRESS_ALLOW": "10.0.0.0/8"}},
+        "controlPlane": {"config": {"WARDER_EGRESS_ALLOW": "10.0.0.0/8", "WARDER_TRUSTED_PROXIES": "10.1.0.0/16"}},
         "gateway": {
             "config": {
                 "WARDER_EGRESS_ALLOW": "10.0.0.0/8",
@@ -94,7 +94,8 @@ def test_config_is_passed_on_word_for_word_and_an_empty_value_is_left_out():
     for plane, key in zip(PLANES, ("controlPlane", "gateway")):
         environment = installed.environment(plane)
         for name, value in values[key]["config"].items():
-            assert environment.get(name, "") == str(value), (plane, name)
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            assert environment.get(name, "") == text, (plane, name)
 
 
 def test_the_default_is_tls_and_plaintext_has_to_be_asked_for():
